@@ -27,6 +27,7 @@ class Client(NamedTuple):
 
 CLIENTS: dict[str, Client] = {
     "pipeline": Client("rxfeed: Feed, `filter`, `window_volume(60)`", "feed", "feed_filter_window"),
+    "matches": Client("rxfeed: Feed, `matches()`, `window_volume(60)`", "feed", "matches_window"),
     "feed": Client("rxfeed: Feed to a subscriber", "feed", "feed_alone"),
     "compat": Client("rxfeed.compat: `on_message(dict)`", "feed", "classic"),
     "cbpro": Client("{}: `on_message(dict)`", "cbpro", "on_message", "cbpro", slow=True),

@@ -83,7 +83,9 @@ class Bench:
 
     def latency(self, names: Iterable[str]) -> dict[str, Any]:
         """Percentiles in seconds at each of `RATES`, or `{"behind": true}` for a client that cannot keep up."""
-        clients = {name: CLIENTS[name] for name in names if CLIENTS[name].socket and name != "pipeline"}
+        clients = {
+            name: CLIENTS[name] for name in names if CLIENTS[name].socket and name not in ("pipeline", "matches")
+        }
         rows: dict[str, Any] = {name: {} for name in clients}
         for rate in RATES:
             runs: dict[str, list[dict[str, float] | None]] = {}

@@ -46,6 +46,23 @@ def feed_filter_window(job: Job, meter: Meter) -> None:
     feed.serve()
 
 
+def matches_window(job: Job, meter: Meter) -> None:
+    """Feed, `matches()`, `window_volume(60)`, a subscriber: nothing reads the other messages."""
+    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    feed.pipe(matches(), window_volume(60)).subscribe(_nothing)
+    _until_counted(feed, job, meter)
+
+
+def _until_counted(feed: Feed, job: Job, meter: Meter) -> None:
+    """From the opened connection to the last frame, which no subscriber gets."""
+    feed.status.subscribe(lambda status: meter.begin() if isinstance(status, Connected) else None)
+    feed.connect()
+    while feed.stats.frames < job.count:
+        time.sleep(0.005)
+    meter.end()
+    feed.close()
+
+
 def feed_alone(job: Job, meter: Meter) -> None:
     """Feed to one subscriber."""
     _until_last(Feed("BTC-USD", CHANNELS, url=job.url), meter)
@@ -107,12 +124,7 @@ def advanced_window(job: Job, meter: Meter) -> None:
     """`window_volume(60)` on Advanced Trade, from the opened connection to the last frame."""
     feed = _advanced(job)
     feed.pipe(window_volume(60)).subscribe(_nothing)
-    feed.status.subscribe(lambda status: meter.begin() if isinstance(status, Connected) else None)
-    feed.connect()
-    while feed.stats.frames < job.count:
-        time.sleep(0.005)
-    meter.end()
-    feed.close()
+    _until_counted(feed, job, meter)
 
 
 def advanced_filter_window(job: Job, meter: Meter) -> None:
@@ -160,6 +172,7 @@ def memory_held(job: Job, meter: Meter) -> dict[str, Any]:
 if __name__ == "__main__":
     run(
         feed_filter_window,
+        matches_window,
         feed_alone,
         feed_window_crossing,
         classic,

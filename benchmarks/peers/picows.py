@@ -12,6 +12,9 @@ from benchmarks.peers.harness import Job, Meter, run
 
 picows: Any = import_module("picows")  # installed in this client's environment only
 
+# Bytes; with the 16 KiB that are the default, it reads half as many messages a second.
+_BUFFER = 1 << 18
+
 
 def to_dict(job: Job, meter: Meter) -> None:
     """Decodes each frame of picows to a dict, without a pipeline."""
@@ -28,7 +31,7 @@ def to_dict(job: Job, meter: Meter) -> None:
                     transport.disconnect()
 
     async def listen() -> None:
-        transport, _ = await picows.ws_connect(Listener, job.url)
+        transport, _ = await picows.ws_connect(Listener, job.url, read_buffer_init_size=_BUFFER)
         await transport.wait_disconnected()
 
     asyncio.run(listen())

@@ -112,7 +112,7 @@ class ContentDispatcher(Dispatcher):
                     fresh = checks[kind](message)
                     if (not fresh or continuity.missed) and not self._fresh(fresh):
                         return
-                route = router.routes.get((kind, product_id))
+                route = router.routes[kind].get(product_id)
                 if route is None:
                     route = router.route(kind, product_id)
                 route.count += 1

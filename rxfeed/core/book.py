@@ -14,9 +14,9 @@ from decimal import Decimal
 from typing import ClassVar
 
 from rxfeed.core.arguments import Seconds, positive_integer, product
-from rxfeed.core.book_side import BookSide
 from rxfeed.core.book_view import BookView
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.live_side import LiveSide
 from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message
 
 
@@ -27,7 +27,7 @@ class Level2Book:
     of the product a higher one, a view that is not `ready` is output. The next view comes with the next snapshot, which
     may be the same message. Levels that are not valid (a size below zero, a NaN) make a frame malformed, which raises
     the epoch of the book. O(1) for most changes, and O(1) a view. The first reading of a view beyond its best prices
-    takes O(log n) a change since the last view that was read so, of n prices; see `BookSide`. A view's time is limited
+    takes O(log n) a change since the last view that was read so, of n prices; see `LiveSide`. A view's time is limited
     (see `EventClock`).
     """
 
@@ -88,7 +88,7 @@ class Level2Book:
         lost = ()
         if snapshot.epoch != self._epoch:
             lost = self._lost(snapshot)
-        self._bids, self._asks = BookSide(snapshot.bids, highest=True), BookSide(snapshot.asks, highest=False)
+        self._bids, self._asks = LiveSide(snapshot.bids, highest=True), LiveSide(snapshot.asks, highest=False)
         self._ready, self._epoch = True, snapshot.epoch
         return (*lost, self._view(snapshot))
 
@@ -137,4 +137,4 @@ class Level2Book:
         return (BookView(product_id=self.product_id, time=time, depth=self.depth),)
 
     def _empty(self) -> None:
-        self._bids, self._asks = BookSide(highest=True), BookSide(highest=False)
+        self._bids, self._asks = LiveSide(highest=True), LiveSide(highest=False)

@@ -120,6 +120,14 @@ class Sequence:
             return True
         return self._jump(number, time, copy)
 
+    def follow(self, number: int, time: datetime | None) -> bool:
+        """Take *number* if it continues the run, as `take` does; else False, and nothing changes."""
+        if number != self._next or self._ahead:
+            return False
+        self._next = number + 1
+        self._times.append(time)
+        return True
+
     def hold(self, message: Message) -> bool:
         """Hold *message*; `take` of its number was False. False if it is a duplicate."""
         if self._held is None or not self._held.open:

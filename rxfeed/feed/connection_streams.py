@@ -57,6 +57,7 @@ _SUMMED = (
     "pongs",
     "subscriber_errors",
     "batched",
+    "skimmed",
 )
 
 
@@ -92,6 +93,7 @@ class SummedStats(Stats):
     pongs = _sum_of("pongs")
     subscriber_errors = _sum_of("subscriber_errors")
     batched = _sum_of("batched")
+    skimmed = _sum_of("skimmed")
 
     @property
     def counts(self) -> dict[CountKey, MessageCount]:  # pyright: ignore[reportIncompatibleVariableOverride]  # only read

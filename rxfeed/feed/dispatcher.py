@@ -30,7 +30,6 @@ from rxfeed.market import (
     Origin,
     RepairedFrameOrigin,
     RepairedOrigin,
-    Skipped,
     ends_with_microseconds,
     finer,
     of_connection,
@@ -40,8 +39,12 @@ from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
 _After = Callable[[Any], bool]
 """What is called after the delivery of a message of one type, which is its argument."""
 
-_NOT_ONE = frozenset((Malformed, Skipped, tuple))
+_SEVERAL: Any = tuple
+_NO_MESSAGE: Any = Malformed
 """What a frame is decoded to, other than one message."""
+
+_Steps = tuple[Callable[[Any], bool] | None, _After | None, str]
+"""What is done with each message of one type: its check, the function after its delivery, the kind of its epoch."""
 
 
 class Dispatcher:
@@ -71,8 +74,10 @@ class Dispatcher:
         self._repairs = repairs
         entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
         self.after = ByType(entries)
-        decoder = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed)
-        self.decode = decoder.decode
+        decoder = streams.venue.decoder(renamed=streams.renamed)
+        self._decode = decoder.decode
+        self.decode = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed).decode
+        """Decodes a frame; large messages without an observer may be `Skipped`."""
         self._quick = decoder.quick
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
@@ -91,6 +96,8 @@ class Dispatcher:
         """From now on *continuity* checks the messages."""
         self._continuity = continuity
         self._checks = continuity.checks
+        self._steps: dict[type[Any], _Steps] = {}
+        self._skim = self._streams.venue.skim(continuity, self._streams.renamed)
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
         """Deliver the messages of the frames in *events*, in order, unless their sequence numbers show duplicates.
@@ -100,16 +107,20 @@ class Dispatcher:
         even if something is raised.
         """
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
-        router, stats, after = self._router, self._stats, self.after
-        quick, decode, checks, continuity = self._quick, self.decode, self._checks, self._continuity
-        data_received, size, others, longest, of_kinds = False, 0, 0, LONG, continuity.of_kinds
-        epoch = continuity.epoch
+        router, stats, steps = self._router, self._stats, self._steps
+        skim, quick, decode, continuity = self._skim, self._quick, self._decode, self._continuity
+        data_received, size, others, skimmed, longest = False, 0, 0, 0, LONG
+        epoch, of_kinds = continuity.epoch, continuity.of_kinds
         if self.streams.connection != self._connection:
             self._number()
         made = self._origin
         message: Any
         continuity.received(received_ns)
         try:
+            if continuity.missed:  # what was found between two reads, by a change of the subscription
+                self._report_missed()
+                if self.stopping:
+                    return
             for raw in events:
                 if type(raw) is not bytes:
                     others += 1
@@ -119,6 +130,9 @@ class Dispatcher:
                     continue
                 length = len(raw)
                 size += length
+                if skim is not None and skim(raw, router):
+                    skimmed += 1
+                    continue
                 try:
                     if quick is None:
                         message = decode(raw)
@@ -129,58 +143,58 @@ class Dispatcher:
                         message = quick(raw) if plain and length <= longest else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
-                kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
-                if kind in _NOT_ONE:
-                    if kind is Skipped:
-                        kind = message.kind
-                        fresh = kind not in checks or checks[kind](message)
-                        if (fresh and not continuity.missed) or self._fresh(fresh):
-                            data_received = True
-                            route = router.routes.get((kind, message.product_id))
-                            if route is None:  # the decoder has asked for it, so it is not stored
-                                stats.add(kind, 1)
-                            else:
-                                route.count += 1
-                    elif kind is tuple:
+                kind: Any = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
+                found = steps.get(kind)
+                if found is None:
+                    if kind is _SEVERAL:
                         data_received = self._several(message, raw, received_ns) or data_received
-                    else:
+                    elif kind is _NO_MESSAGE:
                         self.report_malformed(message, received_ns)
-                    if self.stopping:
-                        return
-                    continue
-                if kind in checks:
-                    fresh = checks[kind](message)
+                    else:
+                        found = self._steps_of(kind)
+                    if found is None:
+                        if self.stopping:
+                            return
+                        continue
+                check, acted, epoch_kind = found
+                if check is not None:
+                    fresh = check(message)
                     if (not fresh or continuity.missed) and not self._fresh(fresh):
                         data_received = self._not_delivered(raw, received_ns) or data_received
                         if self.stopping:
                             return
                         continue
                 product_id = message.product_id
-                route = router.routes.get((kind, product_id))
+                route = router.routes[kind].get(product_id)
                 if route is None:
                     route = router.route(kind, product_id)
                 route.count += 1
-                observers = route.observers
-                if observers:  # types without observers cost little more than their decoding
+                receivers = route.receivers
+                if receivers:  # types without observers cost little more than their decoding
                     number = epoch(product_id)
                     if of_kinds:
-                        number = of_kinds.get((product_id, EPOCH_KINDS[kind]), number)
+                        number = of_kinds.get((product_id, epoch_kind), number)
                     force_setattr(message, "_origin", made(raw, received_ns, number))
-                    for observer in observers:
+                    for receive, observer in receivers:
                         try:
-                            observer.on_next(message)
+                            receive(message)
                         except Exception as error:
                             router.remove_failed(observer, error)
-                acted = after[kind]
                 data_received = acted is None or acted(message) or data_received
                 if self.stopping:
                     return
         finally:
-            self.data_received = data_received
+            self.data_received = data_received or skimmed > 0
             stats.bytes += size
             stats.frames += len(events) - others
+            stats.skimmed += skimmed
             # One may repeat a signature, which a traceback with local variables would show.
             events, raw, message = (), b"", None
+
+    def _steps_of(self, kind: type[Any]) -> _Steps:
+        """The steps for a message of *kind*, which are stored."""
+        found = self._steps[kind] = (self._checks.get(kind), self.after[kind], EPOCH_KINDS[kind])
+        return found
 
     def _number(self) -> None:
         """The connection has another number, which the origins of its messages have."""
@@ -197,7 +211,8 @@ class Dispatcher:
         """
         checked = self._continuity.frame(messages)
         messages, epochs, repaired = checked.messages, checked.epochs, checked.repaired
-        self._report_missed()
+        if self._continuity.missed:
+            self._report_missed()
         if self.stopping:  # a subscriber of the status may have closed the feed
             return False
         not_delivered = epochs.count(None)
@@ -206,26 +221,35 @@ class Dispatcher:
             if self._drop_duplicates:
                 stamp_held_of(messages, checked.held, raw, received_ns, self._connection)
             else:
-                epoch_of = self._continuity.epoch_of
+                epoch_of, not_delivered = self._continuity.epoch_of, 0
                 epochs = tuple(
                     epoch_of(message) if epoch is None else epoch
                     for message, epoch in zip(messages, epochs, strict=True)
                 )
-        data_received = False
-        self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
+        self._stats.batched += max(0, len(epochs) - not_delivered - 1)
         held = self._held_places(messages, epochs) if self._router.held else ()
         if held:
             stamp_awaiting(messages, held, raw, received_ns, epochs, repaired, self._connection)
             epochs = tuple(None if place in held else epoch for place, epoch in enumerate(epochs))
-        kind = self._frame_origin
-        for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
+        data_received, router = False, self._router
+        for place, message in enumerate(messages):
+            epoch = epochs[place]
             if epoch is None:
                 continue
-            if repaired:
-                kind = self._repaired_frame_origin if place in repaired else self._frame_origin
-            force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
-            self.deliver(message)
-            acted = self.after[type(message)]
+            kind, product_id = type(message), message.product_id
+            route = router.routes[kind].get(product_id)
+            if route is None:
+                route = router.route(kind, product_id)
+            route.count += 1
+            if route.receivers:
+                origin = self._repaired_frame_origin if place in repaired else self._frame_origin
+                force_setattr(message, "_origin", origin(raw, received_ns, epoch, epochs, repaired))
+                for receive, observer in route.receivers:
+                    try:
+                        receive(message)
+                    except Exception as error:
+                        router.remove_failed(observer, error)
+            acted = self.after[kind]
             data_received = acted is None or acted(message) or data_received
         for place in held:  # after the others, because a recording has the delivered ones in one line
             self.deliver(messages[place])
@@ -333,13 +357,13 @@ class Dispatcher:
         """Deliver a *message* that already has its origin."""
         # A frame can have many: calls would double the time.
         kind, router = type(message), self._router
-        route = router.routes.get((kind, message.product_id))
+        route = router.routes[kind].get(message.product_id)
         if route is None:
             route = router.route(kind, message.product_id)
         route.count += 1
-        for observer in route.observers:
+        for receive, observer in route.receivers:
             try:
-                observer.on_next(message)
+                receive(message)
             except Exception as error:
                 router.remove_failed(observer, error)
 

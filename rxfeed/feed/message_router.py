@@ -81,11 +81,32 @@ def log_raised(error: Exception, place: str) -> None:
 class Route(MessageCount):
     """The observers of the messages of one type and product, and their number."""
 
-    __slots__ = ("observers",)
+    __slots__ = ("_observers", "receivers")
 
     def __init__(self) -> None:
         super().__init__()
-        self.observers: tuple[abc.ObserverBase[Message], ...] = ()
+        self.observers = ()
+
+    @property
+    def observers(self) -> tuple[abc.ObserverBase[Message], ...]:
+        return self._observers
+
+    @observers.setter
+    def observers(self, observers: tuple[abc.ObserverBase[Message], ...]) -> None:
+        self._observers = observers
+        self.receivers = tuple([(each.on_next, each) for each in observers])
+        """The bound method that receives a message, and its observer. It is looked up once, not for each message."""
+
+
+_ByProduct = dict[str | None, Route]
+
+
+class _Routes(dict[type[Message], _ByProduct]):
+    """Routes by type, and then by product."""
+
+    def __missing__(self, kind: type[Message]) -> _ByProduct:
+        routes = self[kind] = {}
+        return routes
 
 
 class _Sample:
@@ -123,11 +144,13 @@ class MessageRouter(FeedStream[Message]):
         super().__init__(failed)
         self._stats = stats
         self._filters: dict[abc.ObserverBase[Message], MessageFilter | None] = {}
-        self.routes: dict[tuple[type[Message], str | None], Route] = {}
-        """The routes with observers that are up to date; a new dict whenever an observer is added or removed.
+        self.routes = _Routes()
+        """The routes that are up to date; a new table whenever an observer is added or removed.
 
         A route itself stays, in `Stats.counts`, and so does its count.
         """
+        self.skimmed: dict[type[Message], _ByProduct | None] = {}
+        """The same by type; `None` for a type of which every product so far has observers."""
         self.admits: Callable[[type[Message], str | None], bool | None] = lambda kind, product: True
         """Called before a route is stored; `False`: the route is not stored, `None`: its messages are dropped."""
         self.types: frozenset[type[Message]] | None = frozenset()
@@ -143,18 +166,24 @@ class MessageRouter(FeedStream[Message]):
         *has* is called at the first message of a type and product that would have observers, and perhaps again.
         """
         with self.lock:
-            self._shared, self.routes = has, {}
+            self._shared = has
+            self._renew()
 
     def hold(self, product: str, holder: abc.ObserverBase[Message]) -> None:
         """From now on *holder* gets the trades and heartbeats of *product*, in place of their observers."""
         with self.lock:
-            self.held[product], self.routes = holder, {}
+            self.held[product] = holder
+            self._renew()
 
     def let_pass(self, product: str) -> None:
         """The observers of *product* get its trades and heartbeats again."""
         with self.lock:
             self.held.pop(product, None)
-            self.routes = {}
+            self._renew()
+
+    def _renew(self) -> None:
+        """Observers have changed: all routes are looked up again."""
+        self.routes, self.skimmed = _Routes(), {}
 
     def holds(self, message: Message) -> bool:
         """True if *message* is to be held."""
@@ -171,8 +200,14 @@ class MessageRouter(FeedStream[Message]):
 
     def route_of(self, kind: type[Message], product: str | None) -> Route:
         """The route of a message of *kind* and *product*."""
-        route = self.routes.get((kind, product))
+        route = self.routes[kind].get(product)
         return self.route(kind, product) if route is None else route
+
+    def unobserved(self, kind: type[Message], product: str | None) -> Route | None:
+        """The route of a message of *kind* and *product* that has no observer; `None` if it has one."""
+        with self.lock:
+            observed = self.subscribed(kind, product) or (product in self.held and issubclass(kind, _HELD))
+        return None if observed else self.route_of(kind, product)
 
     def route(self, kind: type[Message], product: str | None) -> Route:
         """As `route_of`, for a route that is not in `routes`, where it is stored then; on the delivering thread.
@@ -193,7 +228,11 @@ class MessageRouter(FeedStream[Message]):
                 observers = (self.held[product],)
             if not admitted:
                 return self._stored((kind, ...), observers)
-            route = self.routes[kind, product] = self._stored((kind, product), observers)
+            route = self.routes[kind][product] = self._stored((kind, product), observers)
+            if not observers:
+                self.skimmed[kind] = self.routes[kind]
+            else:
+                self.skimmed.setdefault(kind, None)
         return route
 
     def _stored(self, key: CountKey, observers: tuple[abc.ObserverBase[Message], ...]) -> Route:
@@ -211,7 +250,8 @@ class MessageRouter(FeedStream[Message]):
         folded: dict[CountKey, MessageCount] = {}
         for (kind, _), each in self._stats.counts.items():
             folded.setdefault((kind, ...), Route()).count += each.count
-        self._stats.counts, self.routes = folded, {}
+        self._stats.counts = folded
+        self._renew()
 
     def delivered(self, message_filter: MessageFilter | None) -> int:
         """The number of the messages that *message_filter* accepts (`None`: of all messages) so far."""
@@ -231,7 +271,7 @@ class MessageRouter(FeedStream[Message]):
         From any thread; *each* is called on the delivering thread, before the observers.
         """
         with self.lock:
-            routes = list(self.routes.values())
+            routes = [route for by_product in self.routes.values() for route in by_product.values()]
             first = random.randrange(len(routes)) if len(routes) > most else 0
             for route in chain(routes[first : first + most], routes[: max(0, first + most - len(routes))]):
                 if route.observers and not isinstance(route.observers[0], _Sample):
@@ -273,7 +313,7 @@ class MessageRouter(FeedStream[Message]):
             )
 
     def _changed(self) -> None:
-        self.routes = {}
+        self._renew()
         self._filters = {observer: self._filters.get(observer) for observer in self.observers}
         filters = self._filters.values()
         self.types = (

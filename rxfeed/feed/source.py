@@ -145,7 +145,11 @@ class MessageSource(FilterableSource, Guarded[Message]):
 
     @property
     def malformed(self) -> Observable[Malformed]:
-        """The frames that could not be decoded, in order with the messages, each with the reason."""
+        """The frames that could not be decoded, in order with the messages, each with the reason.
+
+        A frame that is no JSON is always one. The other fields of a message are checked only if something reads it:
+        if nothing does, a live feed decodes type, product and number alone, and `stats.skimmed` counts it.
+        """
         self._check_process()
         return self._malformed
 

@@ -61,6 +61,8 @@ class Stats:
     """The delivered messages by type and product."""
     batched: int = field(default=0, repr=False)
     """The delivered messages that were not the first one of their frame."""
+    skimmed: int = field(default=0, repr=False)
+    """The messages of which only type, product and number were decoded, because nothing read them."""
     measured_lag: float = field(default=0.0, repr=False)
     """The lag at the end of the last delivery."""
     measured_max_lag: float = field(default=0.0, repr=False)

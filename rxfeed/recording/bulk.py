@@ -114,7 +114,7 @@ def bulk_of(venue: Venue) -> Bulk:
     return Bulk(venue)
 
 
-kind_of = attrgetter("frame.__class__")
+kind_of, connection_of = attrgetter("frame.__class__"), attrgetter("connection")
 time_of, epoch_of, type_of = attrgetter("ns"), attrgetter("epoch"), attrgetter("frame.type")
 _before_frame = methodcaller("index", _FRAME)
 _skim = msgspec.json.Decoder(Skimmed).decode_lines

@@ -45,6 +45,7 @@ from rxfeed.recording.bulk import (
     NOT_CHOSEN,
     Skimmed,
     bulk_of,
+    connection_of,
     epoch_of,
     frame_in,
     frames_size,
@@ -262,7 +263,8 @@ class Player:
         finally:  # all at once, since few lines may be skipped between two that are played
             if done < len(lines):
                 counted = Counter(kinds[:done])
-            size = None if done < len(lines) or _NO_FRAME in counted else size_between(lines, chunk.text, times, epochs)
+            whole = done == len(lines) and _NO_FRAME not in counted and not any(map(connection_of, typed))
+            size = size_between(lines, chunk.text, times, epochs) if whole else None
             if size is None:
                 size = frames_size([line for line, kind in zip(lines[:done], kinds, strict=False) if kind in passed])
             else:

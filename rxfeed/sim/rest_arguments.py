@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 
-from rxfeed.core.matching import SIDES, BookSide, MatchingEngine, size_text
+from rxfeed.core.matching import SIDES, MatchingEngine, RestingOrders, size_text
 
 
 class BadArgument(Exception):
@@ -44,5 +44,5 @@ def levels(engine: MatchingEngine, most: int | None = None) -> Iterable[list[tup
     """The bids and the asks, at most so many of each: (price, size), best first."""
     price_text = engine.product.price_text
     for side in SIDES:
-        book: BookSide = engine.sides[side]
+        book: RestingOrders = engine.sides[side]
         yield [(price_text(price), size_text(size)) for price, size in islice(book, most)]

@@ -18,8 +18,10 @@ from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
 from rxfeed.market import AnyHeartbeat, Heartbeat, Malformed, Message, PriorTrade, Trade, microseconds
 from rxfeed.secrets import Secret, local_http
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.numbers import NumberReader
 from rxfeed.venues.rest import RestRules, RestTrade
+from rxfeed.venues.skimming import Skim
 
 Decoded = Message | tuple[Message, ...] | Malformed
 """What a frame has: one message, any number of them, or none that can be read. See `Venue.decoder` for `Skipped`."""
@@ -218,6 +220,13 @@ class Venue:
         *observed*: large messages for which it returns False may be `Skipped`; without it, all are decoded.
         """
         raise NotImplementedError
+
+    def skim(self, gaps: GapDetector, renamed: DeliveredIds) -> Skim | None:
+        """What passes over frames of one connection that nothing reads; `None`: all frames are decoded in full.
+
+        *gaps*: what `gaps` made for the feed. *renamed*: as for `decoder`.
+        """
+        return None
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         """The product and the type that the *beginning* of a frame names, if it can be read."""

@@ -33,7 +33,7 @@ def test_each_goal_has_its_verdict() -> None:
         "MISSED by 50%: rxfeed: pipeline, the speed of advanced: 2 x, at least 4 x"
     )
     assert verdict_text(found, "the speed of picows") == (
-        "not measured (no picows): rxfeed: pipeline, the speed of picows: at least 0.4 x"
+        "not measured (no picows): rxfeed: pipeline, the speed of picows: at least 0.45 x"
     )
     assert verdict_text(found, "ten pipelines").startswith("met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
     assert verdict_text(found, "p99").startswith("MISSED by 82%: p99 latency at 5,000 messages/s")

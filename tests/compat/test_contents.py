@@ -112,7 +112,7 @@ def test_contents_of_frames_make_no_message(monkeypatch: pytest.MonkeyPatch) -> 
     session = Session(once=True)
     session.read(trade(1))
     monkeypatch.setattr(session.dispatcher, "_quick", None)
-    monkeypatch.setattr(session.dispatcher, "_decode", None)  # a frame that needs it fails
+    monkeypatch.setattr(session.dispatcher, "decode", None)  # a frame that needs it fails
     session.read(update(), trade(2, 2), trade(5, 3))
     assert [content["type"] for content in session.got] == ["match", "l2update", "match", "match"]
     assert [(gap.first, gap.last) for gap in session.gaps] == [(3, 4)]

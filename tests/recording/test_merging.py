@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -39,10 +40,12 @@ from rxfeed.feed import (
     RecordingTruncated,
 )
 from rxfeed.market import Origin, stamp
+from rxfeed.recording import doubted_kinds
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
 from rxfeed.recording.timestamps import moment_of, ns_of
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues import COINBASE_EXCHANGE
 from rxfeed.venues.coinbase_exchange import Change, Done, Open, Received
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from tests.support.collect import Collected
@@ -105,7 +108,7 @@ def test_two_sessions_in_files_are_merged(
         each.unlink()
     write_session(tmp_path, one, "aaaaaaaa")
     write_session(tmp_path, two, "bbbbbbbb")
-    expected = fold(Merge(ExchangeMerging(), 2), together(one, two))
+    expected = fold(Merge(ExchangeMerging(), 2, partial(doubted_kinds, COINBASE_EXCHANGE)), together(one, two))
     messages, status = played(tmp_path, patience=2)
     stamped = [
         stamp(each.item, Origin(each.item.raw, each.ns, each.epoch))

@@ -6,11 +6,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 import reactivex
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rxfeed import Malformed, Match, Message, Replay, matches
+from rxfeed import Malformed, Match, Message, Replay, matches, trades
 from rxfeed.feed import Ended, Gap
 from rxfeed.market import Origin, stamp
 from rxfeed.operators import level2, select
@@ -80,3 +81,16 @@ def test_chunked_replay_equals_replay_line_by_line(
         Ended,
     ]
     assert len(others[2].items) == lines.count(pong_line(NS, 0.5))
+
+
+@pytest.mark.parametrize("odd", [b'"epoch":0,"connection":1,', b'"epoch":10,'])
+def test_replay_counts_the_bytes_of_frames_in_lines_that_begin_differently(tmp_path: Path, odd: bytes) -> None:
+    """Sizes of lines without a subscriber are computed together, where their beginnings are equal."""
+    frames = [ticker(9, time=number).raw for number in range(30)]
+    lines = lines_of(frames)
+    lines[7] = lines[7].replace(b'"epoch":0,', odd)
+    write(tmp_path, lines)
+    replay = Replay(tmp_path)
+    replay.pipe(trades()).subscribe()
+    replay.serve()
+    assert (replay.stats.frames, replay.stats.bytes) == (30, sum(map(len, frames)))

@@ -84,4 +84,4 @@ def test_parser_imports_neither_sockets_nor_clocks() -> None:
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module or "")
     own = {"rxfeed.transport.events", "rxfeed.transport.framing"}
-    assert imported - {"__future__", "enum", "msgspec", "websocket"} == own
+    assert imported - {"__future__", "enum", "msgspec", "struct", "websocket"} == own

@@ -1,6 +1,6 @@
 """A matching engine with price-time priority, for the local exchange and for back-tests."""
 
-from rxfeed.core.matching.engine import BookSide, EngineOrder, MatchingEngine
+from rxfeed.core.matching.engine import EngineOrder, MatchingEngine, RestingOrders
 from rxfeed.core.matching.events import (
     SIDES,
     ChangeEvent,
@@ -20,7 +20,6 @@ __all__ = [
     "MICROSECONDS",
     "SIDES",
     "SIZE_UNIT",
-    "BookSide",
     "ChangeEvent",
     "DoneEvent",
     "EngineOrder",
@@ -32,6 +31,7 @@ __all__ = [
     "OrderEvent",
     "Product",
     "ReceivedEvent",
+    "RestingOrders",
     "Side",
     "TickEvent",
     "size_text",

@@ -39,7 +39,7 @@ class EngineOrder:
         self.size = size
 
 
-class BookSide:
+class RestingOrders:
     """The resting orders of one side; the best price is the last of its sorted keys."""
 
     __slots__ = ("_keys", "_levels", "_sign", "_totals")
@@ -116,7 +116,7 @@ class MatchingEngine:
         self.last_trade_id = trade_id
         self.last_match: MatchEvent | None = None
         self.orders: dict[str, EngineOrder] = {}
-        self.sides: dict[Side, BookSide] = {"buy": BookSide("buy"), "sell": BookSide("sell")}
+        self.sides: dict[Side, RestingOrders] = {"buy": RestingOrders("buy"), "sell": RestingOrders("sell")}
         self._publish = publish
         self._clock = clock
         self._new_id = new_id
@@ -239,7 +239,7 @@ class MatchingEngine:
             )
         )
 
-    def _trade(self, taker: EngineOrder, book: BookSide, wanted: int) -> int:
+    def _trade(self, taker: EngineOrder, book: RestingOrders, wanted: int) -> int:
         """The size that *taker* trades with the best order of *book*."""
         maker = book.best()
         assert maker is not None

@@ -7,7 +7,7 @@ from functools import reduce
 from http import HTTPStatus
 from itertools import islice, takewhile
 
-from rxfeed.core.matching import MICROSECONDS, SIDES, SIZE_UNIT, BookSide, Product, size_text
+from rxfeed.core.matching import MICROSECONDS, SIDES, SIZE_UNIT, Product, RestingOrders, size_text
 from rxfeed.sim.coinbase_exchange.status import currencies
 from rxfeed.sim.history import PastTrade, ProductHistory, TradedSpan
 from rxfeed.sim.rest_arguments import BadArgument, seconds, whole
@@ -181,7 +181,7 @@ def _product(product: Product) -> dict[str, object]:
     }
 
 
-def _entries(product: Product, side: BookSide, level: int) -> list[tuple[str, str, str | int]]:
+def _entries(product: Product, side: RestingOrders, level: int) -> list[tuple[str, str, str | int]]:
     """(price, size, number of orders) of the best price or of all, or (price, size, order id) of every order."""
     if level == 3:
         return [(product.price_text(each.price), size_text(each.size), each.order_id) for each in side.orders()]

@@ -6,7 +6,6 @@ Rules:
   than the envelope's, are rewritten before.
 - A field that is null, or an empty text, is absent.
 - A frame of a known channel without a message is an `EmptyFrame`, since its number counts.
-- A book or a ticker without an observer is not decoded, except its product: the two are most of the cost of a feed.
 - A book update has the time of its newest change. Without one (a snapshot of old levels has the year 1970), it has the
   envelope's.
 """
@@ -38,6 +37,7 @@ from rxfeed.market import (
     Side,
     Skipped,
     Unknown,
+    ends_with_microseconds,
     fits,
 )
 from rxfeed.venues.coinbase_advanced import frames as f
@@ -67,6 +67,9 @@ _HEADS: dict[bytes, Callable[[bytes], f.BookHeads | f.TickerHeads]] = {
     b'{"channel":"ticker"': f.decode_tickers,
 }
 _BEGIN = slice(19)
+_OF_TRADES, _TIME = b'{"channel":"market_trades"', b'"time":"'
+_UNTIMED = (b'{"channel":"l2_data"', b'{"channel":"ticker', b'{"channel":"heartbeats"')
+"""Books, tickers and heartbeats have no times that msgspec decodes."""
 _id_of = attrgetter("trade_id")
 _decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -96,10 +99,8 @@ class AdvancedDecoder:
         >>> AdvancedDecoder().decode(b'{"channel":').reason
         'not JSON: Input data was truncated'
         """
-        heads_of = _HEADS.get(raw[_BEGIN])
-        observed = self.observed
-        if heads_of is not None and observed is not None and raw.isascii() and len(raw) <= LONG:
-            # Most frames of a feed pass here, unless books and tickers have observers.
+        heads_of = _HEADS.get(raw[_BEGIN]) if self.observed is not None else None
+        if heads_of is not None and self.observed is not None and raw.isascii() and len(raw) <= LONG:
             try:
                 heads = heads_of(raw)
             except msgspec.MsgspecError:
@@ -114,7 +115,7 @@ class AdvancedDecoder:
                     kind, product = m.AdvancedTicker, head.tickers[0].product_id
                 if self.renamed:
                     product = self.renamed[product]
-                if not observed(kind, product):
+                if not self.observed(kind, product):
                     skipped: Any = Skipped(kind, product, heads.sequence_num)
                     return skipped
         try:
@@ -122,8 +123,11 @@ class AdvancedDecoder:
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
-            # Books and tickers have no times that msgspec decodes.
-            frame = f.decode_frame(_ODD.sub(_cut, raw) if heads_of is None and _odd(raw) else raw)
+            if raw.startswith(_OF_TRADES):  # a frame with one trade needs no search
+                timed = raw.count(_TIME) != 1 or not ends_with_microseconds(raw)
+            else:
+                timed = not raw.startswith(_UNTIMED)
+            frame = f.decode_frame(_ODD.sub(_cut, raw) if timed and _odd(raw) else raw)
             decoded = _MESSAGES[type(frame)](frame)
         except msgspec.ValidationError as error:
             decoded = self._other(raw, error)
@@ -181,9 +185,20 @@ _BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
 
 
 def _trades(frame: f.TradesFrame) -> Message | tuple[Message, ...]:
-    number = frame.sequence_num
+    number, events = frame.sequence_num, frame.events
+    if len(events) == 1 and type(events[0]) is f.TradesUpdate and (only := events[0].trades):
+        # As always so far; it costs half of what follows, which is for any frame.
+        newest = -1
+        only = only[::-1]
+        for trade in only:
+            if trade.trade_id <= newest:
+                break
+            newest = trade.trade_id
+            force_setattr(trade, "sequence_num", number)
+        else:
+            return only[0] if len(only) == 1 else only
     found: list[m.MarketTrade | m.PriorMarketTrade] = []
-    for event in frame.events:
+    for event in events:
         trades: Sequence[m.MarketTrade | m.PriorMarketTrade] | None = event.trades
         if trades:
             if len(trades) > 1:

@@ -19,6 +19,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rxfeed.core import (
@@ -47,6 +48,9 @@ from rxfeed.venues.coinbase_advanced.messages import (
 
 CONNECTION = "sequence_num"
 """The name of a connection's numbers, in place of a channel's."""
+
+
+_TRADES = (MarketTrade, PriorMarketTrade)
 
 
 class FrameCount:
@@ -117,8 +121,9 @@ class AdvancedGaps(GapDetector):
     def __init__(self, *, connections: bool = True, trades: bool = True) -> None:
         super().__init__()
         self._connections = connections
+        self.count = FrameCount(self)
+        """The numbers of the present connection."""
         self._trades = trades
-        self._frames = FrameCount(self)
         self._begun = False
         numbered = [kind for kind in BARE.__args__ if kind is not AdvancedError]
         self.checks |= dict.fromkeys(numbered, self._numbered) | {
@@ -130,21 +135,21 @@ class AdvancedGaps(GapDetector):
 
     def of_connection(self) -> GapDetector:
         own = AdvancedGaps(trades=False)
-        own._frames, own._begun, self._connections = FrameCount(own, self._frames.last), self._begun, False
+        own.count, own._begun, self._connections = FrameCount(own, self.count.last), self._begun, False
         return own
 
     def rejoin(self, of_connection: GapDetector) -> None:
         if isinstance(of_connection, AdvancedGaps):
-            self._frames, self._begun = FrameCount(self, of_connection._frames.last), of_connection._begun
+            self.count, self._begun = FrameCount(self, of_connection.count.last), of_connection._begun
         self._connections = True
 
     def _rewatched(self, pairs: frozenset[Pair], renewed: frozenset[Pair]) -> None:
         if not self._begun:  # a feed subscribes before the first frame; a recording may begin anywhere
-            self._frames = FrameCount(self, -1)
+            self.count = FrameCount(self, -1)
 
     def reconnected(self, least: int = 0) -> None:
         super().reconnected(least)
-        self._begun, self._frames = False, FrameCount(self, -1)
+        self._begun, self.count = False, FrameCount(self, -1)
 
     def lost(self, product_id: str | None) -> None:
         if product_id is None:
@@ -165,29 +170,48 @@ class AdvancedGaps(GapDetector):
 
     def _number(self, number: int) -> bool:
         self._begun = True
-        return not self._connections or self._frames.take(number)
+        return not self._connections or self.count.take(number)
 
     def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
         first: Any = messages[0]
         fresh = self._number(first.sequence_num)
-        if not self._trades or not isinstance(first, MarketTrade | PriorMarketTrade):
-            if not fresh and not isinstance(first, MarketTrade | PriorMarketTrade):
-                places = tuple(place for place, each in enumerate(messages) if self._frames.hold(each))
+        if not self._trades or not isinstance(first, _TRADES):
+            if not fresh and not isinstance(first, _TRADES):
+                places = tuple(place for place, each in enumerate(messages) if self.count.hold(each))
                 return CheckedFrame(messages, (None,) * len(messages), held=places)
             return CheckedFrame(messages, tuple(self.epoch_of(each) for each in messages))
+        followed = self._followed(messages) if fresh else 0
+        if followed == len(messages):
+            return CheckedFrame(messages, (self.epoch_of(first),) * followed)
         known = {product for product in {each.product_id for each in messages} if self._is_known(product)}
         check = FrameCheck(self)
         repaired: list[int] = []
         in_order = fresh
         for place, trade in enumerate(messages):
             before = len(self.missed)
-            fresh = self._trade(trade, in_order)
+            fresh = place < followed or self._trade(trade, in_order)
             if fresh and isinstance(trade, PriorMarketTrade) and trade.product_id in known:
                 trade = as_new(trade)
                 repaired.append(place)
                 self._repaired(trade, before)
             check.add(trade, fresh)
         return check.result(tuple(repaired))
+
+    def _followed(self, trades: Sequence[Any]) -> int:
+        """Take the first of *trades*, as far as they are new ones of one product with the next ids; their number."""
+        product, place = trades[0].product_id, 0
+        run = self._runs.get((TRADES, product))
+        if run is None:
+            return 0
+        for trade in trades:
+            if (
+                type(trade) is not MarketTrade
+                or trade.product_id != product
+                or not run.follow(trade.trade_id, trade.time)
+            ):
+                break
+            place += 1
+        return place
 
     def _is_known(self, product: str | None) -> bool:
         run = None if product is None else self._runs.get((TRADES, product))
@@ -208,22 +232,28 @@ class AdvancedGaps(GapDetector):
     # ---- by type
 
     def _numbered(self, message: Any) -> bool:
-        number, frames = message.sequence_num, self._frames
+        number, frames = message.sequence_num, self.count
         if self._begun and self._connections and number - 1 == frames.last:  # as nearly always
             frames.last = number
             frames.since += 1
             return True
-        return self._number(number) or self.hold(self._frames, message)
+        return self._number(number) or self.hold(self.count, message)
 
     def _unknown(self, message: Unknown) -> bool:
-        return message.sequence is None or self._number(message.sequence) or self.hold(self._frames, message)
+        return message.sequence is None or self._number(message.sequence) or self.hold(self.count, message)
 
     def _subscriptions(self, answer: AdvancedSubscriptions) -> bool:
         self._number(answer.sequence_num)
         return self.acknowledged(answer)
 
     def _one_trade(self, trade: MarketTrade | PriorMarketTrade) -> bool:
-        return self._trade(trade, self._number(trade.sequence_num))
+        number, count = trade.sequence_num, self.count
+        if self._begun and self._connections and number - 1 == count.last:  # as nearly always
+            count.last = number
+            count.since += 1
+            run = self._runs.get((TRADES, trade.product_id))
+            return (run is not None and run.follow(trade.trade_id, trade.time)) or self._trade(trade, True)
+        return self._trade(trade, self._number(number))
 
     def _trade(self, trade: Any, in_order: bool) -> bool:
         """*in_order*: False for a trade of a late or repeated frame."""

@@ -20,7 +20,10 @@ from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
 from rxfeed.venues.coinbase_advanced.numbers import AdvancedNumbers
 from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, AdvancedSubscription, likely_product, signature
 from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
+from rxfeed.venues.coinbase_advanced.skimming import AdvancedSkimmer
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import RestTrade
+from rxfeed.venues.skimming import Skim
 from rxfeed.venues.venue import ChannelRequest, Limits, Observed, Refusal, Venue
 
 T = TypeVar("T", m.MarketTrade, m.PriorMarketTrade)
@@ -91,6 +94,9 @@ class CoinbaseAdvanced(Venue):
     def types_named(self, name: str | None) -> frozenset[type[Message]]:
         # A frame names its channel, that of a book by a name of its own.
         return frozenset() if name is None else self.types_of({BOOK_FRAME: BOOK}.get(name, name))
+
+    def skim(self, gaps: GapDetector, renamed: DeliveredIds) -> Skim | None:
+        return AdvancedSkimmer(gaps, renamed).skim if isinstance(gaps, AdvancedGaps) else None
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         return names_in(beginning)

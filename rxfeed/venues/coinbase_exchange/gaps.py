@@ -18,8 +18,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar
 
+import msgspec
+
 from rxfeed.core import GapDetector, Pair, RepairedNumbers, RisingSequence
-from rxfeed.market import Malformed, Unknown
+from rxfeed.market import Count, Malformed, Time, Unknown
 from rxfeed.venues.coinbase_exchange.channels import ALIASES, BOOKS
 from rxfeed.venues.coinbase_exchange.decode import numbers_in
 from rxfeed.venues.coinbase_exchange.messages import (
@@ -40,6 +42,19 @@ from rxfeed.venues.coinbase_exchange.messages import (
     Received,
     as_new,
 )
+
+
+class UnreadNumber(msgspec.Struct, frozen=True, gc=False):
+    """The fields that the checks need of a message that nothing reads."""
+
+    product_id: str
+    sequence: Count
+    time: Time
+    user_id: str | None = None
+
+
+class UnreadMatch(UnreadNumber, frozen=True, gc=False, tag_field="type", tag="match", kw_only=True):
+    trade_id: Count
 
 
 class ExchangeGaps(GapDetector):
@@ -179,6 +194,30 @@ class ExchangeGaps(GapDetector):
         trades = None if product is None else self._runs.get(("matches", product))
         if trades is not None and trade_id is not None:
             trades.unknown(trade_id)
+
+    # ---- of messages that nothing reads: True, and the number is taken, if it is the next one of its product
+
+    def ticker_follows(self, ticker: UnreadNumber) -> bool:
+        run = self._tickers.get(ticker.product_id)
+        if run is None or ticker.sequence <= run.bound:
+            return False
+        run.bound = ticker.sequence
+        run.recent.append((ticker.sequence, ticker.time))
+        return True
+
+    def match_follows(self, match: UnreadMatch) -> bool:
+        if match.product_id in self._full:
+            return self.order_follows(match)
+        run = self._runs.get(("matches", match.product_id))
+        if run is None or match.product_id in self._user or match.user_id is not None:
+            return False
+        return run.follow(match.trade_id, match.time)
+
+    def order_follows(self, order: UnreadNumber) -> bool:
+        run = self._runs.get(("full", order.product_id))
+        if run is None or order.product_id not in self._full or order.user_id is not None:
+            return False
+        return run.follow(order.sequence, order.time)
 
     def _counted(self, product: str | None, sequence: int | None, *, level3: bool = False) -> None:
         """A message that the rules for numbers do not cover has this *sequence*, so that is not missing."""

@@ -31,8 +31,11 @@ from rxfeed.venues.coinbase_exchange.names import likely_product
 from rxfeed.venues.coinbase_exchange.numbers import ExchangeNumbers
 from rxfeed.venues.coinbase_exchange.requests import Channel, ExchangeSubscription, signature
 from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
+from rxfeed.venues.coinbase_exchange.skimming import ExchangeSkimmer
 from rxfeed.venues.coinbase_exchange.texts import TEXTS
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import RestTrade
+from rxfeed.venues.skimming import Skim
 from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
@@ -109,6 +112,9 @@ class CoinbaseExchange(Venue):
         if stored:
             decoder.decode(LEVEL3_SCHEMA)
         return decoder
+
+    def skim(self, gaps: GapDetector, renamed: DeliveredIds) -> Skim | None:
+        return ExchangeSkimmer(gaps).skim if isinstance(gaps, ExchangeGaps) else None
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         return names_in(beginning)

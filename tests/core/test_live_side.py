@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed.core import book_side, recorded_map
-from rxfeed.core.book_side import BookSide
+from rxfeed.core import live_side, recorded_map
+from rxfeed.core.live_side import LiveSide
 from rxfeed.core.sorted_map import SortedMap
 
 PRICES = st.integers(1, 12).map(Decimal)
@@ -25,7 +25,7 @@ def short() -> Iterator[None]:
     """Short lists of changes, and a heap that is made anew often."""
     patch = pytest.MonkeyPatch()
     patch.setattr(recorded_map, "_CHANGES", 3)
-    patch.setattr(book_side, "_GONE", 2)
+    patch.setattr(live_side, "_GONE", 2)
     yield
     patch.undo()
 
@@ -33,7 +33,7 @@ def short() -> Iterator[None]:
 @given(LEVELS, st.lists(st.tuples(PRICES, SIZES, st.booleans()), max_size=60), st.booleans(), st.randoms())
 def test_states_are_those_of_a_dict(begin: object, steps: object, highest: bool, order: object) -> None:
     levels: list[tuple[Decimal, Decimal]] = begin  # type: ignore[assignment]
-    side, model = BookSide(levels, highest=highest), {price: size for price, size in dict(levels).items() if size}
+    side, model = LiveSide(levels, highest=highest), {price: size for price, size in dict(levels).items() if size}
     kept = [(side.recorded.state, dict(model))]
     for price, size, is_read in steps:  # type: ignore[attr-defined]
         assert side.put(price, size) == (model.get(price, Decimal(0)) != size)
@@ -58,14 +58,14 @@ def test_states_are_those_of_a_dict(begin: object, steps: object, highest: bool,
 
 
 def test_price_is_shown_as_it_was_written_first() -> None:
-    side = BookSide([(Decimal("9.0"), Decimal(1)), (Decimal("9.00"), Decimal(2))], highest=True)
+    side = LiveSide([(Decimal("9.0"), Decimal(1)), (Decimal("9.00"), Decimal(2))], highest=True)
     assert str(side.best) == "(Decimal('9.0'), Decimal('2'))"
     side.put(Decimal("9.000"), Decimal(3))
     assert repr(side.recorded.state) == repr(SortedMap.of([(Decimal("9.0"), Decimal(3))]))
 
 
 def test_states_are_read_by_any_thread_while_the_side_changes() -> None:
-    side, kept = BookSide(highest=False), []
+    side, kept = LiveSide(highest=False), []
     with ThreadPoolExecutor(4) as pool:
         for number in range(1, 400):
             side.put(Decimal(number % 37 + 1), Decimal(number % 5))

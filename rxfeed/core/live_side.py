@@ -20,15 +20,15 @@ from rxfeed.market import Level
 _GONE = 64  # prices that are gone and may be in the heap, beside as many as there are levels
 
 
-class BookSide:
+class LiveSide:
     """The levels of one side, from *levels*; *highest*: the best price is the highest one.
 
     Prices are equal by value, and are shown as they were written first. If a price is listed twice, its last size
     counts. O(1) a change that does not take away the best price, amortised O(log n) otherwise.
 
     >>> from decimal import Decimal
-    >>> from rxfeed.core.book_side import BookSide
-    >>> bids = BookSide([(Decimal(9), Decimal(1)), (Decimal(8), Decimal(2))], highest=True)
+    >>> from rxfeed.core.live_side import LiveSide
+    >>> bids = LiveSide([(Decimal(9), Decimal(1)), (Decimal(8), Decimal(2))], highest=True)
     >>> before = bids.recorded.state
     >>> bids.put(Decimal(9), Decimal(0)), bids.best, len(before), len(bids.recorded.state)
     (True, (Decimal('8'), Decimal('2')), 2, 1)
