@@ -6,6 +6,7 @@ and the results of workers those of a run that nothing disturbs.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import random
@@ -55,6 +56,7 @@ class Program:
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
         self.start()
+        atexit.register(self.kill)  # also if the run fails
 
     def start(self) -> None:
         with Path(os.environ.get("RXFEED_SOAK_LOG", os.devnull)).open("a") as log:
