@@ -2,9 +2,10 @@
 
     python scripts/figures.py
 
-They are: public names of `rxfeed`, milliseconds of imports, uses of `Any` in the package, hits of
+They are: public names of `rxfeed`, modules and milliseconds of imports, uses of `Any` in the package, hits of
 `scripts/language.py`, and test names that are too long. The times depend on the machine, so they have limits and are
-printed, but do not fail the command.
+printed, but do not fail the command. The numbers of modules do, and the time in percent of that of some modules of the
+standard library, which a busy machine slows down alike.
 """
 
 from __future__ import annotations
@@ -27,9 +28,14 @@ LIMITS = {
     "language: tests": 20,
     "language: docs, examples, README.md, CONTRIBUTING.md": 10,
     "test names over 70 characters": 0,
+    "modules of rxfeed loaded by from rxfeed import Feed": 180,
+    "modules of other packages loaded by it": 300,
+    "modules of rxfeed loaded by rxfeed --help": 95,
+    "from rxfeed import Feed, in percent of a reference": 420,
     "milliseconds of import rxfeed": 130,
     "milliseconds of from rxfeed import Feed": 150,
 }
+REFERENCE = "import asyncio, ssl, logging, decimal, json, inspect, typing"
 DEPENDS_ON_MACHINE = {"milliseconds of import rxfeed", "milliseconds of from rxfeed import Feed"}
 
 
@@ -44,18 +50,27 @@ def import_milliseconds(statement: str, runs: int = 15) -> int:
     It is the shortest of some *runs*, with compiled files, as an installed package has them.
     """
 
-    def shortest(code: str, environment: dict[str, str]) -> float:
-        times: list[float] = []
-        for _ in range(runs + 1):  # the first one compiles
-            began = _children_seconds()
-            _python(code, environment)
-            times.append(_children_seconds() - began)
-        return min(times)
+    def taken(code: str) -> float:
+        began = _children_seconds()
+        _python(code, environment)
+        return _children_seconds() - began
 
     with tempfile.TemporaryDirectory() as folder:
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment = {**kept, "PYTHONPYCACHEPREFIX": folder}
-        return round(1000 * (shortest(statement, environment) - shortest("pass", environment)))
+        for code in (statement, "pass"):  # compiles
+            taken(code)
+        pairs = [(taken(statement), taken("pass")) for _ in range(runs)]  # alternately: the load of the machine changes
+        with_it, without = (min(times) for times in zip(*pairs, strict=True))
+        return round(1000 * (with_it - without))
+
+
+def loaded_modules(statement: str) -> tuple[int, int]:
+    """How many modules of rxfeed, and how many others, a process loads with *statement*; it does not vary."""
+    code = "import sys; before = set(sys.modules)\n" + statement + "\nprint(*(set(sys.modules) - before))"
+    names = _python(code).splitlines()[-1].split()
+    own = sum(name.partition(".")[0] == "rxfeed" for name in names)
+    return own, len(names) - own
 
 
 def _children_seconds() -> float:
@@ -89,6 +104,9 @@ def _python(code: str, environment: dict[str, str] | None = None) -> str:
 def figures() -> dict[str, int]:
     """All of them, by the names of `LIMITS`."""
     in_tests, names = language_hits("tests")
+    own, others = loaded_modules("from rxfeed import Feed")
+    feed = import_milliseconds("from rxfeed import Feed")
+    run = "from rxfeed.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
     return {
         "public names in rxfeed.__all__": public_names(),
         "uses of Any in rxfeed": uses_of_any(),
@@ -98,8 +116,12 @@ def figures() -> dict[str, int]:
             "docs", "examples", "README.md", "CONTRIBUTING.md"
         )[0],
         "test names over 70 characters": names,
+        "modules of rxfeed loaded by from rxfeed import Feed": own,
+        "modules of other packages loaded by it": others,
+        "modules of rxfeed loaded by rxfeed --help": loaded_modules(run)[0],
+        "from rxfeed import Feed, in percent of a reference": 100 * feed // import_milliseconds(REFERENCE),
         "milliseconds of import rxfeed": import_milliseconds("import rxfeed"),
-        "milliseconds of from rxfeed import Feed": import_milliseconds("from rxfeed import Feed"),
+        "milliseconds of from rxfeed import Feed": feed,
     }
 
 

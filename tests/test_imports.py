@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import rxfeed
+from rxfeed.venues import DEFAULT_VENUE, VENUES, venue_at
+from rxfeed.venues.registry import HOSTS
 
 EXTRAS = {"bson", "cryptography", "jwt", "pandas", "polars", "pyarrow", "pymongo", "rich", "websockets", "zstandard"}
 # Modules that some programs need, of those that take long.
@@ -34,6 +36,22 @@ def test_import_of_the_package_loads_no_part_of_it() -> None:
 @pytest.mark.parametrize("names", ["Feed", "Feed, full_book, rest_snapshot, window_volume, Credentials"])
 def test_import_of_a_feed_loads_no_rare_parts(names: str) -> None:
     assert not (EXTRAS | RARE | LATER) & loaded_by(f"from rxfeed import {names}")
+
+
+def test_feed_loads_no_other_venue_and_no_http_client() -> None:
+    """Each of them takes more than a megabyte; the requests of REST and proxies load what they need."""
+    connected = "feed = Feed('BTC-USD', ['matches'], url='ws://127.0.0.1:9', reconnect=False); feed.subscribe(list)"
+    run = "\ntry:\n    feed.run()\nexcept Exception as error:\n    assert type(error).__name__ == 'ConnectFailed'"
+    loaded = loaded_by(f"from rxfeed import Feed; Feed('BTC-USD', ['matches']); {connected}{run}")
+    assert "rxfeed.transport" in loaded
+    assert not (RARE | {"tempfile", "lzma"}) & loaded
+
+
+def test_hosts_of_other_venues_are_those_in_the_registry() -> None:
+    others = {host: name for name, venue in VENUES.items() if name != DEFAULT_VENUE for host in venue.hosts}
+    assert others == HOSTS
+    assert [venue_at(f"wss://{host}").name for host in others] == list(others.values())
+    assert not set(others) & set(VENUES[DEFAULT_VENUE].hosts)
 
 
 def test_messages_and_machines_load_no_rx_and_no_sockets() -> None:

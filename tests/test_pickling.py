@@ -24,6 +24,7 @@ from rxfeed.core import (
     BookView,
     CheckedFrame,
     ConnectionChange,
+    Delivered,
     FullBookView,
     Level2Book,
     Level3Book,
@@ -219,11 +220,20 @@ RESULTS = [
     for each in dict.fromkeys(each for each in PUBLIC if isinstance(each, type))
     if issubclass(each, msgspec.Struct)
     # Views have their own tests, a catalogue is too deep to be generated, Reconnect and Repair are arguments. The items
-    # of a Merge and the checks of a frame stay within a process. Lines of a recording are encoded as JSON.
+    # of a Merge or an Arbitration and the checks of a frame stay within a process. Lines of a recording are encoded as
+    # JSON.
     and not issubclass(each, Message | FeedStatus | BookView | QueuePosition | Catalogue | Reconnect | Repair)
     and not issubclass(
         each,
-        Header | Line | RecordedSession | CheckedFrame | ConnectionChange | ReceivedItem | StatusEvent | MergedItem,
+        Header
+        | Line
+        | RecordedSession
+        | CheckedFrame
+        | ConnectionChange
+        | ReceivedItem
+        | StatusEvent
+        | MergedItem
+        | Delivered,
     )
 ]
 

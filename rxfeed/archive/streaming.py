@@ -14,7 +14,6 @@ import logging
 import os
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,10 +29,9 @@ from rxfeed.archive.numbers import Numbers
 from rxfeed.archive.partitions import Partition, PartitionWriter, StagedFile
 from rxfeed.archive.tables import batch_of, batch_of_candles, table_of
 from rxfeed.core import Candle
-from rxfeed.errors import ConfigError, SinkError
-from rxfeed.feed import Gap, RecentRate
+from rxfeed.errors import ConfigError
+from rxfeed.feed import BlockingWriter, Gap, RecentRate
 from rxfeed.market import Message
-from rxfeed.operators import BoundedQueue, ForkedQueue
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.archive")
@@ -70,10 +68,8 @@ class ParquetCounters:
         self.rate = RecentRate()
 
 
-class ParquetStreamWriter:
-    """The queue and the thread of one subscription, and their end: see `rxfeed.feed.Sink`."""
-
-    flush_seconds = 30.0
+class ParquetStreamWriter(BlockingWriter[Any]):
+    """One subscription: see `rxfeed.feed.Sink`."""
 
     def __init__(
         self,
@@ -85,58 +81,21 @@ class ParquetStreamWriter:
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
     ) -> None:
+        super().__init__("rxfeed-parquet", log, settings.queue_size, counters, ended, unsubscribe)
         self._settings = settings
         self._counters = counters
         self._venue = venue
         self._gaps = gaps
         self._emit = emit
-        self._on_end = ended
-        self._unsubscribe = unsubscribe
-        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, "block")
         self._token = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
         self._staging = settings.folder / FOLDER / f"stream-{self._token}"
         self._lock: int | None = None
         self._number = 0
         self._pending = 0  # items that are taken and not written
         self._since = 0.0  # when the first of them was taken
-        self._lost = 0
-        self._cause: Exception | None = None
-        self._finished = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="rxfeed-parquet", daemon=True)
         self._new_batch()
 
     # ---- for the source and for other threads
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def put(self, item: Any) -> None:
-        queue = self._queue
-        if len(queue) < queue.size:
-            queue.put(item)
-            return
-        began = time.monotonic()
-        queue.put(item)
-        self._counters.waited += time.monotonic() - began
-
-    def end(self, cause: Exception | None = None) -> None:
-        self._cause = self._cause or cause
-        self._queue.end()
-
-    def wait(self) -> None:
-        self._thread.join()
-
-    def close(self, timeout: float | None) -> int:
-        """End; wait until all is written, or *timeout* seconds. Returns the number of unwritten items."""
-        self._unsubscribe()
-        self.end()
-        if threading.current_thread() is not self._thread:
-            self._finished.wait(timeout)
-        return sum(self.remaining)
-
-    @property
-    def over(self) -> bool:
-        return self._finished.is_set()
 
     @property
     def queued(self) -> int:
@@ -144,50 +103,23 @@ class ParquetStreamWriter:
         return len(self._queue) + self._pending
 
     @property
-    def late(self) -> int:
-        """Items that came after the end."""
-        return self._queue.late
-
-    @property
-    def remaining(self) -> tuple[int, int]:
-        return self.queued + self.late + self._lost, 0
-
-    @property
     def lag(self) -> float:
         """Seconds since the oldest item that is not in the archive was taken."""
         since = self._since
         return time.monotonic() - since if since else 0.0
 
-    @property
-    def full(self) -> bool:
-        return len(self._queue) >= self._queue.size
-
-    @property
-    def threads(self) -> tuple[threading.Thread, ...]:
-        return (self._thread,)
-
-    def forked(self) -> None:
-        self._queue = ForkedQueue()
-
     # ---- on the writer's thread
 
-    def _work(self) -> None:
-        try:
-            self._open()
-            wait = min(_WAIT, self._settings.file_seconds)
-            while not self._queue.is_over:
-                # Without pending items there is nothing to wait for but items.
-                if items := self._queue.take(_TOGETHER, _TOGETHER, wait, idle=wait if self._pending else None):
-                    self._add(items)
-                if self._is_due():
-                    self._commit()
-            self._commit()
-        except Exception as error:
-            self._failed(error)
-        finally:
-            self._close()
-            self._finished.set()
-            self._on_end(self._cause)
+    def _write_all(self) -> None:
+        self._open()
+        wait = min(_WAIT, self._settings.file_seconds)
+        while not self._queue.is_over:
+            # Without pending items there is nothing to wait for but items.
+            if items := self._queue.take(_TOGETHER, _TOGETHER, wait, idle=wait if self._pending else None):
+                self._add(items)
+            if self._is_due():
+                self._commit()
+        self._commit()
 
     def _open(self) -> None:
         inside = self._settings.folder / FOLDER
@@ -279,24 +211,13 @@ class ParquetStreamWriter:
         with contextlib.suppress(Exception):  # a subscriber raised, and so did the log
             self._emit(ParquetWrite(items, rows, tuple(folder / each.final for each in staged), size))
 
-    def _failed(self, error: Exception) -> None:
-        if not isinstance(error, SinkError | ConfigError):
-            with contextlib.suppress(Exception):  # a failing log
-                log.exception("a defect of rxfeed, please report it")
-        self._queue.end()
-        self._unsubscribe()
+    def _give_up(self) -> int:
         with contextlib.suppress(Exception):
             self._files.abandon()
-        lost, self._pending, self._since = self._pending + self._queue.clear(), 0, 0.0
-        self._counters.unwritten += lost
-        self._lost += lost
-        if isinstance(error, ConfigError):
-            self._cause = error
-            return
-        self._cause = SinkError(f"{lost + self.late} items not written: {error or repr(error)}", lost + self.late)
-        self._cause.__cause__ = error
+        lost, self._pending, self._since = self._pending, 0, 0.0
+        return lost
 
-    def _close(self) -> None:
+    def _release(self) -> None:
         number, self._lock = self._lock, None
         with contextlib.suppress(OSError):
             shutil.rmtree(self._staging, ignore_errors=True)

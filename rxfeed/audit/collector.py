@@ -62,9 +62,12 @@ class NumberCollector:
         """Add a message without a number."""
         self._count_at(self._pair(channel, product), ns).messages += 1
 
-    def name(self, channel: str, product: str | None, number: int, ns: int, line: int) -> None:
-        """A message names *number* as the last one."""
-        named = self._pair(channel, product).named
+    def name(self, channel: str, product: str | None, number: int, ns: int, line: int, *, before: bool = False) -> None:
+        """A message names *number* as the last one; *before*: that before the subscription."""
+        pair = self._pair(channel, product)
+        named = pair.named
+        if before and not pair.runs:
+            _began(pair, Named(number, ns, line))
         if not named or number > named[-1].number:
             named.append(Named(number, ns, line))
 
@@ -95,6 +98,10 @@ class NumberCollector:
         return pair
 
     def _named(self, pair: PairRecord, group: NumberGroup, lines: Sequence[FrameLine], line: int) -> None:
+        if group.before and not pair.runs:
+            each = group.lines[0]
+            at = line + next(place for place, other in enumerate(lines) if other is each)
+            _began(pair, Named(group.numbers[0], each.ns, at))
         highest = pair.named[-1].number if pair.named else -1
         if max(group.numbers) <= highest:
             return
@@ -131,6 +138,13 @@ def _ends(numbers: Sequence[int]) -> Iterable[int]:
         return (many,)
     breaks = [at for at in range(1, many) if numbers[at] != numbers[at - 1] + 1]
     return (*breaks, many)
+
+
+def _began(pair: PairRecord, named: Named) -> None:
+    """*named* is from before a subscription: that counts if it is the first one, or of the same frame."""
+    known = pair.before
+    if known is None or (named.ns == known.ns and named.number > known.number):
+        pair.before = named
 
 
 def _forget(pair: PairRecord) -> None:

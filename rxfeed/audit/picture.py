@@ -168,10 +168,12 @@ def _mark(
 
 
 def _summary(found: Audit, product: str, spans: _Spans) -> str:
-    """How much of the time is whole, and how many numbers are missing."""
+    """How much of the time is whole, and how many numbers are missing; the state where no number proves anything."""
     seconds = dict.fromkeys(_ORDER, 0.0)
     for state, first, last in spans:
         seconds[state] += (last.end - first.start).total_seconds()
+    if not seconds["verified"] + seconds["repaired"] + seconds["missing"]:
+        return max(seconds, key=lambda state: seconds[state])
     total = sum(seconds.values()) or 1.0
     whole = (total - seconds["missing"] - seconds["offline"]) / total
     missing = sum(each.count for each in found.missing if each.product == product)

@@ -2,6 +2,7 @@
 
 Rules:
 - The ids of a product rise by one, over all connections, segments and sessions. Ids that came in any file came.
+- The ids between the last one from before the first subscription and the first one that came are missing.
 - Ids between two that came are missing. So are those up to one that a later message names as the last one.
 - After a restart of the numbers, ids are compared only with those after it. If the number before the restart was wrong
   (a run shorter than three, after which the run before it goes on), it is left out instead.
@@ -65,9 +66,14 @@ class Proof:
         self._generations: list[list[Range]] = [[]]
         self._names: list[list[tuple[Named, LinePlace]]] = [[]]
         repairs: list[Range] = []
+        self._before: Range | None = None
         for file, pair in files:
             repairs += [_range(file, run) for run in pair.repairs]
             names, resets = iter([*pair.named]), sorted(pair.resets)
+            before = pair.before
+            if before is not None and self._before is None and not self._generations[0]:
+                place = LinePlace(file.session, file.number, before.line, before.ns)
+                self._before = Range(before.number, before.number, before.ns, before.ns, place)
             for run in pair.runs:
                 while resets and resets[0] <= run.line:
                     self._restarted(run, resets.pop(0))
@@ -78,6 +84,9 @@ class Proof:
 
     def holes(self) -> Iterator[Hole]:
         """What is missing, in the order of the ids."""
+        first = self._generations[0][0] if self._generations[0] else None
+        if self._before is not None and first is not None and self._before.last + 1 < first.first:
+            yield from _pieces(self._before, first.first - 1, first.place, self._names[0])
         for ranges, names in zip(self._generations, self._names, strict=True):
             for before, after in pairwise(ranges):
                 yield from _pieces(before, after.first - 1, after.place, names)

@@ -11,7 +11,7 @@ import msgspec
 
 from rxfeed.audit.collector import NumberCollector
 from rxfeed.audit.records import FileRecord, GapRecord
-from rxfeed.core import Missed, Restarted
+from rxfeed.core import Missed, Pair, Restarted
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Connected, Disconnected, FeedStatus, Gap, ProductRenamed, SequenceReset, Subscribed
 from rxfeed.market import LONG, Heartbeat, Malformed, Message, PriorTrade, Subscriptions, Trade
@@ -85,6 +85,8 @@ class _Reader:
         self._entries = _entry_decoder(venue, plain=False)
         self._trades = next((each.name for each in venue.channels if each.numbering == "trades"), "")
         self._channels: dict[str | None, frozenset[str]] = {}
+        self._lost: set[int] = set()  # connections that were lost; with one of them nothing counts as received
+        self._acknowledged: dict[int, list[Pair]] = {}  # by connection
         about = {} if recording.header is None else recording.header.about
         names = frozenset(each for each in about.get("channels") or () if isinstance(each, str))
         self._channels.update((each, names) for each in about.get("products") or () if isinstance(each, str))
@@ -117,9 +119,7 @@ class _Reader:
         if plain and self._together(chunk, entries, 0):
             return
         alone = [
-            place
-            for place, entry in enumerate(entries)
-            if entry.frame is None or (not plain and (entry.repaired or (entry.epochs and None in entry.epochs)))
+            place for place, entry in enumerate(entries) if entry.frame is None or (not plain and _is_alone(entry))
         ]
         begin = 0
         for place in (*alone, len(entries)):
@@ -178,7 +178,7 @@ class _Reader:
         if isinstance(decoded, Malformed):
             return
         if not isinstance(decoded, tuple):
-            self._message(decoded, line.ns, number, of_repair=bool(line.repaired))
+            self._message(decoded, line.ns, number, of_repair=bool(line.repaired), counts=line.backfilled)
             return
         places = line.repaired or []
         epochs = line.epochs if line.epochs and len(line.epochs) == len(decoded) else [line.epoch] * len(decoded)
@@ -186,12 +186,13 @@ class _Reader:
             if epochs[place] is not None:
                 self._message(message, line.ns, number, of_repair=place in places)
 
-    def _message(self, message: Message, ns: int, line: int, *, of_repair: bool = False) -> None:
+    def _message(self, message: Message, ns: int, line: int, *, of_repair: bool = False, counts: bool = False) -> None:
+        """Add *message*; *counts*: it is a trade from before the subscription that came."""
         collector, product = self._collector, message.product_id
-        if isinstance(message, Trade):
+        if isinstance(message, Trade) or (isinstance(message, PriorTrade) and counts):
             collector.number(self._trades, product, message.trade_id, ns, line, repaired=of_repair)
         elif isinstance(message, PriorTrade):
-            collector.name(self._trades, product, message.trade_id, ns, line)
+            collector.name(self._trades, product, message.trade_id, ns, line, before=True)
         else:
             channels = self._venue.channels_of(type(message)) or frozenset()
             subscribed = self._channels.get(product, frozenset())
@@ -205,14 +206,19 @@ class _Reader:
         match status:
             case ProductRenamed():
                 apply(status, self._ids)
-            case Connected():
-                record.links.append((ns, True))
-            case Disconnected():
+            case Connected(connection=connection):
+                self._lost.discard(connection)
+                if not self._lost:
+                    record.links.append((ns, True))
+            case Disconnected(connection=connection):
+                self._lost.add(connection)
                 record.links.append((ns, False))
-            case Subscribed(channels=channels):
+            case Subscribed(channels=channels, connection=connection):
                 pairs = [(each.name, product) for each in channels for product in each.product_ids or (None,)]
                 pairs = [self._venue.by_subscribed_name(pair) for pair in pairs]
                 pairs = [(name, None if product is None else self._ids[product]) for name, product in pairs]
+                self._acknowledged[connection] = pairs
+                pairs = [pair for each in self._acknowledged.values() for pair in each]
                 record.subscriptions.append((ns, pairs))
                 self._channels = {}
                 for name, product in pairs:
@@ -264,6 +270,11 @@ class _Reader:
                 elif isinstance(found, Restarted):
                     collector.reset(found.channel, found.product_id, number)
             detector.missed = []
+
+
+def _is_alone(entry: Any) -> bool:
+    """True for a line that is read by itself: with repaired or backfilled trades, or with duplicates."""
+    return entry.repaired is not None or bool(entry.epochs and None in entry.epochs)
 
 
 @functools.cache

@@ -37,6 +37,8 @@ class SpanCount(msgspec.Struct, array_like=True, gc=False):
 class PairRecord(msgspec.Struct, gc=False):
     """The messages of a channel and product in a file; *repairs*: the runs of repaired trades.
 
+    *before*: the last number from before the subscription, if it came before any run: those after it were to come.
+
     *resets*: the lines from which on the numbers began anew.
     """
 
@@ -45,6 +47,7 @@ class PairRecord(msgspec.Struct, gc=False):
     runs: list[NumberRun] = []
     repairs: list[NumberRun] = []
     named: list[Named] = []
+    before: Named | None = None
     resets: list[int] = []
     counts: list[SpanCount] = []
 

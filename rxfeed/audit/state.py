@@ -19,7 +19,7 @@ from rxfeed.recording import Part
 
 log = logging.getLogger("rxfeed.audit")
 
-VERSION = 1
+VERSION = 2
 
 
 class _State(msgspec.Struct):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli import archive_options, audit_options, doctor_options, record_options
+from rxfeed.cli import archive_options, audit_options, doctor_options, record_options, tape_options
 from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
 from rxfeed.cli.values import address, natural, positive
@@ -38,7 +38,7 @@ examples:
   rxfeed demo --venue coinbase_advanced            the market on another venue
   rxfeed demo --mongo mongodb://localhost:27017    keep the documents
   rxfeed demo --seconds 5 --summary sums.json      for a script
-  rxfeed demo --metrics :9109                      for rxfeed top --metrics :9109
+  rxfeed demo --metrics :9109                      what rxfeed top reads
 """
 _WATCH = """\
 Print a live feed, one line for each message: time (UTC), product, type, and
@@ -185,6 +185,9 @@ def parser() -> argparse.ArgumentParser:
     audit_options.add_repair(commands, _Formatter)
     archive_options.add_export(commands, _Formatter)
     archive_options.add_replay(commands, _Formatter)
+    tape_options.add_publish(commands, _Formatter, _add_feed)
+    tape_options.add_work(commands, _Formatter)
+    tape_options.add_tape(commands, _Formatter)
     _add_doctor(commands)
     return top
 

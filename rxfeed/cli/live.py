@@ -21,6 +21,7 @@ from rxfeed.errors import (
     RxfeedError,
 )
 from rxfeed.feed import (
+    Backfilled,
     CaughtUp,
     Connected,
     Connecting,
@@ -129,6 +130,8 @@ class StatusReporter:
                 self._write(logging.WARNING, f"missed {first} to {last} of {product or 'the connection'} on {channel}")
             case Repaired(product_id=product, channel=channel, first=first, last=last):
                 self._write(logging.INFO, f"{first} to {last} of {product} on {channel} were missed, and have come now")
+            case Backfilled(product_id=product, first=first, last=last):
+                self._write(logging.INFO, f"{first} to {last} of {product} are from before the subscription")
             case ProductRenamed(product_id=product, delivered=delivered) if product != delivered:
                 self._write(logging.INFO, f"{product} is delivered as {delivered}, and shown as {product}")
             case HeartbeatMissing(product_id=product, seconds=seconds):

@@ -57,7 +57,7 @@ examples:
   rxfeed record BTC-USD --to recordings
   rxfeed record BTC-USD ETH-USD --channel matches --channel heartbeat --to DIR
   rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
-  rxfeed record '*-USD' --channel trades --channel heartbeat --redundancy 2 --to DIR
+  rxfeed record '*-USD' --channel trades --redundancy 2 --to DIR
   rxfeed record --config /etc/rxfeed/record.toml
   rxfeed record BTC-USD --to DIR --keep-days 30 --after export --min-free 5%
   rxfeed record BTC-USD --to DIR --mongo mongodb://localhost:27017

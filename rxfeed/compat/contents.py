@@ -64,7 +64,7 @@ class ContentDispatcher(Dispatcher):
         self._kinds = {
             name: (kind, numbers)
             for name, (kind, numbers) in _kinds(self._streams.venue).items()
-            if self._after[kind] is None and (numbers is None) == (kind not in self._checks)
+            if self.after[kind] is None and (numbers is None) == (kind not in self._checks)
         }
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:

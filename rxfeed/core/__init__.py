@@ -27,7 +27,7 @@ from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, Receiving, fold
 from rxfeed.core.merge import Merge
-from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.numbers import EXACT, exactly
@@ -40,7 +40,7 @@ from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
-from rxfeed.core.trade_repair import LostTrades, Repair, RepairedTrades, TradeRepair
+from rxfeed.core.trade_repair import BackfilledTrades, LostTrades, Repair, RepairedTrades, TradeRepair
 from rxfeed.core.windower import Grid, Span, Windower
 from rxfeed.core.windowing import Windowing
 from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
@@ -61,9 +61,11 @@ __all__ = [
     "ArbitrationOutput",
     "Arrival",
     "Awaited",
+    "BackfilledTrades",
     "Backoff",
     "Bar",
     "BookMoved",
+    "BookOwnerChanged",
     "BookStats",
     "BookView",
     "ByType",

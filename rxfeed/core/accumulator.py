@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
 from rxfeed.core.numbers import exactly
-from rxfeed.market import Repairs, Trade
+from rxfeed.market import PriorTrade, Repairs, Trade
 
 R = TypeVar("R")
 
@@ -29,11 +29,11 @@ class WindowAccumulator(ABC, Generic[R]):
     whole: bool
 
     def __init__(self) -> None:
-        self.waiting: list[Trade] = []
+        self.waiting: list[Trade | PriorTrade] = []
         self.repaired = 0
 
     @exactly
-    def gather(self, waiting: list[Trade]) -> None:
+    def gather(self, waiting: list[Trade | PriorTrade]) -> None:
         """Add the waiting trades, and empty the list."""
         if Repairs.made:
             self.repaired += sum(trade.repaired for trade in waiting)
@@ -49,7 +49,7 @@ class WindowAccumulator(ABC, Generic[R]):
         self._merge(other)
 
     @abstractmethod
-    def _add(self, trades: list[Trade], /) -> None:
+    def _add(self, trades: list[Trade | PriorTrade], /) -> None:
         """Add *trades*; `+` and `*` are exact here."""
 
     @abstractmethod

@@ -277,6 +277,9 @@ class Arbitration:
         """Output *message*, unless the merged stream's detector holds or drops it."""
         gaps = self.gaps
         fresh = gaps.step(message)
+        if gaps.new is not None and isinstance(message, PriorTrade):
+            message, prior, gaps.new, fresh = gaps.new, message, None, True
+            gaps.missed = [each for each in gaps.missed if not isinstance(each, RepairedNumbers)]  # see `prior`
         if gaps.missed:
             self._report(stream, message)
         if gaps.released:
@@ -359,7 +362,7 @@ class Arbitration:
     # ---- messages without a number
 
     def _unnumbered(self, line: LineState, message: Message) -> None:
-        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]
+        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]  # of one
             self._emit(message)
         else:
             self.copies += 1
@@ -368,7 +371,7 @@ class Arbitration:
         """A message that the rules for numbers do not cover may have one, which is not missing then."""
         self._unnumbered(line, message)
         number: int | None = getattr(message, "sequence", None)
-        for stream in self._streams.values():
+        for stream in () if number is None else self._streams.values():
             if stream.key[1] == message.product_id and stream.last + 1 == number:
                 stream.last = number
                 self._follow(stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from rxfeed.core.event_time import EventClock
-from rxfeed.market import Trade
+from rxfeed.market import Message, PriorTrade, Trade
 
 
 class ArrivalSpan:
@@ -22,11 +22,11 @@ class ArrivalSpan:
     start: datetime
     end: datetime
 
-    def __init__(self, first: Trade, clock: EventClock) -> None:
+    def __init__(self, first: Trade | PriorTrade, clock: EventClock) -> None:
         self.epoch, self.known, self.clock = first.epoch, first.trade_id, clock
         self.whole = True
 
-    def see(self, trade: Trade) -> None:
+    def see(self, trade: Trade | PriorTrade) -> None:
         """Compare *trade* with the trade before it."""
         number, epoch = trade.trade_id, trade.epoch
         if epoch != self.epoch:
@@ -36,7 +36,7 @@ class ArrivalSpan:
         elif number > self.known:
             self.known = number
 
-    def cover(self, trade: Trade, first: bool) -> None:
+    def cover(self, trade: Trade | PriorTrade, first: bool) -> None:
         """Extend the span to the time of *trade*; with *first*, begin it there."""
         time = self.clock.limited(trade, trade.time)
         if first:
@@ -45,3 +45,10 @@ class ArrivalSpan:
             self.end = time
         elif time < self.start:
             self.start = time
+
+
+def counted(message: Message) -> Trade | PriorTrade | None:
+    """*message* if it is a trade that counts: a new one, or one from before the subscription that was requested."""
+    if isinstance(message, Trade):
+        return message
+    return message if isinstance(message, PriorTrade) and message.backfilled else None

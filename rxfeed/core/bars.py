@@ -9,11 +9,11 @@ from decimal import ROUND_DOWN, Context, Decimal
 from typing import ClassVar
 
 from rxfeed.core.arguments import Seconds, positive, positive_integer
-from rxfeed.core.arrival_span import ArrivalSpan
+from rxfeed.core.arrival_span import ArrivalSpan, counted
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.core.result import Result
-from rxfeed.market import Message, Trade
+from rxfeed.market import Message, PriorTrade, Repairs, Trade
 
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 _MOST_AT_ONCE = Decimal(100_000)
@@ -25,7 +25,7 @@ class Bar(Result, frozen=True, gc=False):
     *count*: trades of which the bar has at least a part. *volume*, *buy_volume* and *sell_volume* (by the taker's side)
     are in the base currency and exact, *notional* is in the quote currency and exact, *vwap* has 28 digits. *complete*
     is False if trades were missed within the bar or directly before it, or if the stream ended before the bar was
-    full.
+    full. *repaired*: those of the *count* trades that had been missed, and came in another way.
     """
 
     product_id: str
@@ -42,27 +42,28 @@ class Bar(Result, frozen=True, gc=False):
     buy_volume: Decimal
     sell_volume: Decimal
     complete: bool
+    repaired: int = 0
 
 
 class _Growing(ArrivalSpan):
     """The bar of a product that is not full yet."""
 
-    __slots__ = ("bought", "close", "count", "high", "low", "notional", "open", "sold")
+    __slots__ = ("bought", "close", "count", "high", "low", "notional", "open", "repaired", "sold")
 
-    def __init__(self, first: Trade, clock: EventClock) -> None:
+    def __init__(self, first: Trade | PriorTrade, clock: EventClock) -> None:
         super().__init__(first, clock)
         self._begin()
 
     def _begin(self) -> None:
         self.whole = True
-        self.count = 0
+        self.count = self.repaired = 0
         self.bought = self.sold = self.notional = ZERO
 
     @property
     def volume(self) -> Decimal:
         return EXACT.add(self.bought, self.sold)
 
-    def add(self, match: Trade, size: Decimal, notional: Decimal) -> None:
+    def add(self, match: Trade | PriorTrade, size: Decimal, notional: Decimal) -> None:
         """Add a trade, or a part of it."""
         price, first = match.price, not self.count
         self.cover(match, first)
@@ -75,6 +76,8 @@ class _Growing(ArrivalSpan):
             self.sold = EXACT.add(self.sold, size)
         self.notional = EXACT.add(self.notional, notional)
         self.count += 1
+        if Repairs.made:
+            self.repaired += match.repaired
 
     def result(self, product_id: str, complete: bool) -> Bar:
         """The bar of the trades added so far. The next trade begins another bar."""
@@ -93,6 +96,7 @@ class _Growing(ArrivalSpan):
             buy_volume=self.bought,
             sell_volume=self.sold,
             complete=complete,
+            repaired=self.repaired,
         )
         self._begin()
         return bar
@@ -109,22 +113,25 @@ class _Bars(ABC):
 
     __slots__ = ("_products", "clock", "report")
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade))
 
     def __init__(self, max_ahead: Seconds | None) -> None:
         self.clock = EventClock(max_ahead)
-        self.report: Callable[[Trade], None] | None = None
+        self.report: Callable[[Trade | PriorTrade], None] | None = None
         """Called with the first trade that is not split, and not again."""
         self._products: dict[str, _Growing] = {}
 
     def step(self, message: Message) -> tuple[Bar, ...]:
-        if not isinstance(message, Trade):
+        trade = counted(message)
+        if trade is None:
             return ()
-        bar = self._products.get(message.product_id)
+        bar = self._products.get(trade.product_id)
         if bar is None:
-            bar = self._products[message.product_id] = _Growing(message, self.clock)
-        bar.see(message)
-        return self._trade(bar, message)
+            bar = self._products[trade.product_id] = _Growing(trade, self.clock)
+        elif isinstance(trade, PriorTrade) and trade.trade_id <= bar.known:  # it came before
+            return ()
+        bar.see(trade)
+        return self._trade(bar, trade)
 
     def finish(self) -> tuple[Bar, ...]:
         left = tuple(bar.result(product, complete=False) for product, bar in self._products.items() if bar.count)
@@ -132,9 +139,9 @@ class _Bars(ABC):
         return left
 
     @abstractmethod
-    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]: ...
+    def _trade(self, bar: _Growing, match: Trade | PriorTrade) -> tuple[Bar, ...]: ...
 
-    def _unsplit(self, bar: _Growing, match: Trade, notional: Decimal) -> tuple[Bar, ...]:
+    def _unsplit(self, bar: _Growing, match: Trade | PriorTrade, notional: Decimal) -> tuple[Bar, ...]:
         report, self.report = self.report, None
         if report is not None:
             report(match)
@@ -158,7 +165,7 @@ class TickBars(_Bars):
         super().__init__(max_ahead)
         self._trades = positive_integer("trades", trades)
 
-    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade | PriorTrade) -> tuple[Bar, ...]:
         bar.add(match, match.size, EXACT.multiply(match.price, match.size))
         return (bar.result(match.product_id, bar.whole),) if bar.count >= self._trades else ()
 
@@ -180,7 +187,7 @@ class VolumeBars(_Bars):
         self._volume = positive("volume", volume)
         self._most = EXACT.multiply(self._volume, _MOST_AT_ONCE)
 
-    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade | PriorTrade) -> tuple[Bar, ...]:
         if match.size > self._most:
             return self._unsplit(bar, match, EXACT.multiply(match.price, match.size))
         full: list[Bar] = []
@@ -214,7 +221,7 @@ class DollarBars(_Bars):
         self._notional = positive("notional", notional)
         self._most = EXACT.multiply(self._notional, _MOST_AT_ONCE)
 
-    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade | PriorTrade) -> tuple[Bar, ...]:
         size, notional = match.size, EXACT.multiply(match.price, match.size)
         if notional > self._most:
             return self._unsplit(bar, match, notional)

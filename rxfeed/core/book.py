@@ -10,13 +10,14 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from rxfeed.core.arguments import Seconds, positive_integer, product
-from rxfeed.core.book_view import NOTHING, BookView, Sizes
+from rxfeed.core.book_side import BookSide
+from rxfeed.core.book_view import BookView
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.sorted_map import SortedMap
-from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Level, Message
+from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message
 
 
 class Level2Book:
@@ -25,15 +26,14 @@ class Level2Book:
     The first view comes with the first snapshot. If an update or snapshot has another epoch, or an auction or heartbeat
     of the product a higher one, a view that is not `ready` is output. The next view comes with the next snapshot, which
     may be the same message. Levels that are not valid (a size below zero, a NaN) make a frame malformed, which raises
-    the epoch of the book. O(log n) a change for n prices; a view takes O(1) and shares its memory with the book. A
-    view's time is limited (see `EventClock`).
+    the epoch of the book. O(1) for most changes, and O(1) a view. The first reading of a view beyond its best prices
+    takes O(log n) a change since the last view that was read so, of n prices; see `BookSide`. A view's time is limited
+    (see `EventClock`).
     """
 
     __slots__ = (
         "_asks",
         "_auction",
-        "_best_ask",
-        "_best_bid",
         "_bids",
         "_epoch",
         "_ready",
@@ -49,10 +49,7 @@ class Level2Book:
         self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)
         self.depth = None if depth is None else positive_integer("depth", depth)
-        self._bids: Sizes = NOTHING
-        self._asks: Sizes = NOTHING
-        self._best_bid: Level | None = None
-        self._best_ask: Level | None = None
+        self._empty()
         self._auction = False
         self._ready = False
         self._epoch = 0
@@ -91,37 +88,32 @@ class Level2Book:
         lost = ()
         if snapshot.epoch != self._epoch:
             lost = self._lost(snapshot)
-        self._bids, self._asks = _levels(snapshot.bids), _levels(snapshot.asks)
-        self._best_bid, self._best_ask = self._bids.last(), self._asks.first()
+        self._bids, self._asks = BookSide(snapshot.bids, highest=True), BookSide(snapshot.asks, highest=False)
         self._ready, self._epoch = True, snapshot.epoch
         return (*lost, self._view(snapshot))
 
     def _update(self, update: BookUpdate) -> tuple[BookView, ...]:
-        bids, asks = self._bids, self._asks
-        for side, price, size in update.changes:
-            if side == "buy":
-                bids = bids.put(price, size) if size else bids.drop(price)
-            else:
-                asks = asks.put(price, size) if size else asks.drop(price)
-        if len(update.changes) > 1 and not self._changed(update, bids, asks):
-            return ()
-        if bids is not self._bids:
-            self._bids, self._best_bid = bids, bids.last()
-        elif asks is self._asks:
-            return ()
-        if asks is not self._asks:
-            self._asks, self._best_ask = asks, asks.first()
-        return (self._view(update),)
+        changes = update.changes
+        if len(changes) != 1:
+            return (self._view(update),) if self._changed(update) else ()
+        ((side, price, size),) = changes
+        if (self._bids if side == "buy" else self._asks).put(price, size):
+            return (self._view(update),)
+        return ()
 
-    def _changed(self, update: BookUpdate, bids: Sizes, asks: Sizes) -> bool:
-        """True if any size has changed: one change may have reversed another."""
+    def _changed(self, update: BookUpdate) -> bool:
+        """Apply the changes of *update*; True if any size differs from before: one may have reversed another."""
+        before: dict[tuple[str, Decimal], Decimal] = {}
+        for side, price, size in update.changes:
+            levels = self._bids if side == "buy" else self._asks
+            before.setdefault((side, price), levels.get(price))
+            levels.put(price, size)
         return any(
-            (bids.get(price) != self._bids.get(price)) if side == "buy" else (asks.get(price) != self._asks.get(price))
-            for side, price, _ in update.changes
+            (self._bids if side == "buy" else self._asks).get(price) != size for (side, price), size in before.items()
         )
 
     def _view(self, message: Message) -> BookView:
-        bid, ask, time = self._best_bid, self._best_ask, message.time
+        bid, ask, time = self._bids.best, self._asks.best, message.time
         if time is not None and time > self.clock.limit:
             time = self.clock.limited(message, time)
         return BookView(
@@ -132,19 +124,17 @@ class Level2Book:
             best_bid=bid,
             best_ask=ask,
             depth=self.depth,
-            _bids=self._bids,
-            _asks=self._asks,
+            _bids=self._bids.recorded.state,
+            _asks=self._asks.recorded.state,
         )
 
     def _lost(self, message: Message) -> tuple[BookView, ...]:
         if not self._ready:
             return ()
         self._ready = self._auction = False
-        self._bids = self._asks = NOTHING
+        self._empty()
         time = None if message.time is None else self.clock.limited(message, message.time)
         return (BookView(product_id=self.product_id, time=time, depth=self.depth),)
 
-
-def _levels(side: tuple[Level, ...]) -> Sizes:
-    sizes = dict(side)  # if a price is listed twice, its last size counts
-    return SortedMap.of((price, size) for price, size in sizes.items() if size)
+    def _empty(self) -> None:
+        self._bids, self._asks = BookSide(highest=True), BookSide(highest=False)

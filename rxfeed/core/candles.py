@@ -53,7 +53,7 @@ class CandlePrices(WindowAccumulator[Candle]):
         self.count = 0
         self.volume = self.notional = ZERO
 
-    def _add(self, trades: list[Trade]) -> None:
+    def _add(self, trades: list[Trade | PriorTrade]) -> None:
         if not self.count and trades:
             first = trades[0]
             self.open = self.high = self.low = self.close = first.price

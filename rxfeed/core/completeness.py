@@ -18,7 +18,7 @@ class Late(Result, frozen=True, gc=False):
     product_id: str
     start: datetime
     end: datetime
-    trade: Trade
+    trade: Trade | PriorTrade
 
 
 class CompletenessTracker:
@@ -31,6 +31,7 @@ class CompletenessTracker:
       been missed (see `epochs.py`).
     - A `last_match` proves that no trade came between it and the subscription. Of several trades from before the
       subscription, the last one does.
+    - A requested trade from before the subscription counts as a trade (`Message.backfilled`), unless it came before.
     - A heartbeat may overtake the trade with the id that it contains. Then event time stops until that trade or the
       next heartbeat comes. If the trade has not come by the next heartbeat, it was missed.
     - The wait for such an id happens only once, until a heartbeat has a lower id: then the id was wrong, or the ids
@@ -53,8 +54,8 @@ class CompletenessTracker:
     def missed_trades(self) -> None:
         """Called when trades were missed. For a subclass with results that are open."""
 
-    def trade(self, match: Trade) -> None:
-        """Add a trade."""
+    def trade(self, match: Trade | PriorTrade) -> None:
+        """Add a trade, or one from before the subscription that counts as one."""
         number, missed = match.trade_id, False
         if match.epoch != self.epoch:
             missed = not (match.ids_are_consecutive and number == self.known + 1)
@@ -69,6 +70,8 @@ class CompletenessTracker:
 
     def last_match(self, last: PriorTrade) -> None:
         if last.epoch != self.epoch:
+            if last.backfilled and last.trade_id < self.known:  # one of several that came before
+                return
             missed = last.trade_id != self.known
             self.epoch, self.known = last.epoch, last.trade_id
             self._expecting = False
@@ -99,7 +102,7 @@ class CompletenessTracker:
         self.now = max(self.now, passed)
         return passed
 
-    def undated(self, match: Trade) -> None:
+    def undated(self, match: Trade | PriorTrade) -> None:
         """Add a trade with a time that is not credible. Results that began before its receipt lack it."""
         if match.epoch != self.epoch:
             self.epoch, self.known = match.epoch, match.trade_id

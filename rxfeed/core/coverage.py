@@ -13,7 +13,7 @@ from rxfeed.market import Message, Subscriptions
 class Collector:
     """The state of one collector."""
 
-    __slots__ = ("acked", "epochs", "last_ns", "number", "over", "pairs", "silent", "stale", "up")
+    __slots__ = ("acked", "doubted", "epochs", "last_ns", "number", "over", "pairs", "silent", "stale", "up")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -28,6 +28,11 @@ class Collector:
         """Those of which nothing comes, although the connection is open."""
         self.epochs: dict[str | None, int] = {}
         """Its highest epoch of each product."""
+        self.doubted: dict[str, tuple[frozenset[str], int]] = {}
+        """By product: the kinds of message in frames that it could not decode, since the last rise of its epoch.
+
+        The number is that of the frames: by so much the epoch of these kinds rises.
+        """
         self.stale: dict[tuple[str, str], datetime] = {}
         """The numbered streams that restarted at another collector, and when: older messages are dropped."""
 
@@ -35,6 +40,7 @@ class Collector:
         """The connection was closed or replaced."""
         self.acked = None
         self.epochs.clear()
+        self.doubted.clear()
         self.stale.clear()
         self.silent.clear()
 

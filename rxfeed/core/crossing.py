@@ -80,8 +80,7 @@ class PriceCrossing:
         return self._receive
 
     def _receive(self, priced: Trade | PriorTrade | Ticker) -> None:
-        # As in `step`.
-        origin = priced._origin  # pyright: ignore[reportPrivateUsage]
+        origin = priced._origin  # pyright: ignore[reportPrivateUsage]  # as in `step`
         price = priced.price
         if (0 if origin is None else origin.epoch) == self._calm and (
             price > self._high if self._side > 0 else ZERO < price < self._low
@@ -94,7 +93,7 @@ class PriceCrossing:
         if item.product_id != self.product_id:
             return ()
         if HAS_PRICE[type(item)]:
-            priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
+            priced: Trade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
             # `item.epoch`, without the call that a property is: a fifth of the step.
             origin = priced._origin  # pyright: ignore[reportPrivateUsage]  # as above
             price, calm = priced.price, (0 if origin is None else origin.epoch) == self._calm

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from rxfeed.core.arguments import Seconds
-from rxfeed.core.arrival_span import ArrivalSpan
+from rxfeed.core.arrival_span import ArrivalSpan, counted
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.result import Result
@@ -96,7 +96,7 @@ class _LastBalance(LastTrades[TradeImbalance]):
 class _Running(ArrivalSpan):
     __slots__ = ("sums",)
 
-    def __init__(self, first: Trade, clock: EventClock) -> None:
+    def __init__(self, first: Trade | PriorTrade, clock: EventClock) -> None:
         super().__init__(first, clock)
         self.sums = _Balance()
 
@@ -116,17 +116,26 @@ class RunningImbalance:
 
     __slots__ = ("_products", "clock")
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade))
 
     def __init__(self, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._products: dict[str, _Running] = {}
 
     def step(self, message: Message) -> tuple[TradeImbalance, ...]:
-        return self._trade(message) if isinstance(message, Trade) else ()
+        if isinstance(message, Trade):
+            return self._trade(message)
+        trade = counted(message)
+        if trade is not None and not self._came(trade):
+            self._trade(trade)  # it counts in later results, and has none of its own
+        return ()
+
+    def _came(self, trade: PriorTrade | Trade) -> bool:
+        product = self._products.get(trade.product_id)
+        return product is not None and trade.trade_id <= product.known
 
     @exactly
-    def _trade(self, message: Trade) -> tuple[TradeImbalance, ...]:
+    def _trade(self, message: Trade | PriorTrade) -> tuple[TradeImbalance, ...]:
         product = self._products.get(message.product_id)
         first = product is None
         if product is None:

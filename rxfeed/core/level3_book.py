@@ -254,17 +254,17 @@ class Level3Book:
 
     def _view(self, time: datetime | None) -> FullBookView:
         orders = self._orders
-        bid, ask = orders.bids.last(), orders.asks.first()
+        bid, ask = orders.best_bid, orders.best_ask
         return FullBookView(
             product_id=self.product_id,
             ready=True,
             time=time,
             sequence=self._sequence,
             crossed=bid is not None and ask is not None and bid[0] >= ask[0] and not self._auction,
-            best_bid=None if bid is None else (bid[0], bid[1].size),
-            best_ask=None if ask is None else (ask[0], ask[1].size),
+            best_bid=bid,
+            best_ask=ask,
             depth=self.depth,
             _bids=orders.bids,
             _asks=orders.asks,
-            _orders=orders.by_id,
+            _orders=orders.by_id.state,
         )

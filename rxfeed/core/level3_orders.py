@@ -11,7 +11,7 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -19,16 +19,17 @@ from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.core.book_view import NOTHING, Queue, RestingOrder
 from rxfeed.core.by_type import ByType
 from rxfeed.core.numbers import EXACT, ZERO
+from rxfeed.core.recorded_map import RecordedMap
 from rxfeed.core.sorted_map import SortedMap
-from rxfeed.market import Message, OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened, Side
+from rxfeed.market import Level, Message, OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened, Side
 
 Queues = SortedMap[Decimal, Queue]
 
 
 class Level3Orders:
-    """The orders by id, and the queues of *bids* and *asks* by price. The maps are immutable, a change replaces one."""
+    """The orders by id, which change in place, and the queues of *bids* and *asks* by price: immutable maps."""
 
-    __slots__ = ("_place", "asks", "bids", "by_id")
+    __slots__ = ("_orders", "_place", "asks", "best_ask", "best_bid", "bids", "by_id")
 
     def __init__(self) -> None:
         self.clear()
@@ -36,7 +37,10 @@ class Level3Orders:
     def clear(self) -> None:
         self.bids: Queues = NOTHING
         self.asks: Queues = NOTHING
-        self.by_id: SortedMap[str, RestingOrder] = NOTHING
+        self._orders: dict[str, RestingOrder] = {}
+        self.by_id = RecordedMap(self._orders, _items)
+        self.best_bid: Level | None = None
+        self.best_ask: Level | None = None
         self._place = 0
 
     def load(self, snapshot: Level3Snapshot) -> bool:
@@ -46,7 +50,7 @@ class Level3Orders:
 
     def _fill(self, side: Side, entries: tuple[tuple[Decimal, Decimal, str], ...]) -> bool:
         levels: dict[Decimal, list[RestingOrder]] = {}
-        orders: dict[str, RestingOrder] = dict(self.by_id)
+        orders = self._orders
         known = len(orders)
         for price, size, order_id in entries:
             if not size:
@@ -54,8 +58,8 @@ class Level3Orders:
             self._place += 1
             order = orders[order_id] = RestingOrder(order_id, side, price, size, self._place)
             levels.setdefault(price, []).append(order)
-        self._set(side, SortedMap.of((price, _queue(each)) for price, each in levels.items()))
-        self.by_id = SortedMap.of(orders.items())
+        self._set(side, SortedMap.of((price, _queue(each)) for price, each in levels.items()), None)
+        self.by_id = RecordedMap(orders, _items)
         return len(orders) == known + len(entries)
 
     # ---- by type
@@ -68,21 +72,21 @@ class Level3Orders:
         return self._add(message.order_id, message.side, message.price, message.open_size)
 
     def _match(self, message: OrderMatched) -> bool | None:
-        order = self.by_id.get(message.maker_order_id)
+        order = self._orders.get(message.maker_order_id)
         if order is None or not ZERO < message.size <= order.size or message.price != order.price:
             return None
         self._resize(order, EXACT.subtract(order.size, message.size))
         return True
 
     def _done(self, message: OrderDone) -> bool | None:
-        order = self.by_id.get(message.order_id)
+        order = self._orders.get(message.order_id)
         if order is None:
             return False
         self._resize(order, ZERO)
         return True
 
     def _change(self, message: OrderChanged) -> bool | None:
-        order, size = self.by_id.get(message.order_id), message.new_size
+        order, size = self._orders.get(message.order_id), message.new_size
         if order is None or size is None:
             return False
         price = message.new_price
@@ -115,7 +119,7 @@ class Level3Orders:
         return self._add(order.order_id, order.side, price, size)
 
     def _add(self, order_id: str, side: Side, price: Decimal, size: Decimal) -> bool | None:
-        if not size or self.by_id.get(order_id) is not None:
+        if not size or order_id in self._orders:
             return None
         queues = self.bids if side == "buy" else self.asks
         queue = queues.get(price)
@@ -125,8 +129,9 @@ class Level3Orders:
             queue = _queue([order])
         else:
             queue = Queue(EXACT.add(queue.size, size), queue.length + 1, queue.orders.put(self._place, order))
-        self.by_id = self.by_id.put(order_id, order)
-        self._set(side, queues.put(price, queue))
+        self._orders[order_id] = order
+        self.by_id.changed(order_id, order)
+        self._set(side, queues.put(price, queue), price)
         return True
 
     def _resize(self, order: RestingOrder, size: Decimal) -> None:
@@ -138,21 +143,36 @@ class Level3Orders:
         if size:
             order = order._replace(size=size)
             queue = Queue(rest, queue.length, queue.orders.put(order.place, order))
-            self.by_id = self.by_id.put(order.order_id, order)
-            self._set(order.side, queues.put(order.price, queue))
+            self._orders[order.order_id] = order
+            self.by_id.changed(order.order_id, order)
+            self._set(order.side, queues.put(order.price, queue), order.price)
             return
-        self.by_id = self.by_id.drop(order.order_id)
+        del self._orders[order.order_id]
+        self.by_id.changed(order.order_id, None)
         if queue.length == 1:
-            self._set(order.side, queues.drop(order.price))
+            self._set(order.side, queues.drop(order.price), order.price)
         else:
             queue = Queue(rest, queue.length - 1, queue.orders.drop(order.place))
-            self._set(order.side, queues.put(order.price, queue))
+            self._set(order.side, queues.put(order.price, queue), order.price)
 
-    def _set(self, side: Side, queues: Queues) -> None:
+    def _set(self, side: Side, queues: Queues, price: Decimal | None) -> None:
+        """Replace the queues of *side*, of which that at *price* has changed (`None`: any)."""
         if side == "buy":
-            self.bids = queues
+            self.bids, best = queues, self.best_bid
+            if best is None or price is None or price >= best[0]:
+                self.best_bid = _level(queues.last())
         else:
-            self.asks = queues
+            self.asks, best = queues, self.best_ask
+            if best is None or price is None or price <= best[0]:
+                self.best_ask = _level(queues.first())
+
+
+def _items(orders: dict[str, RestingOrder]) -> Iterable[tuple[str, RestingOrder]]:
+    return orders.items()
+
+
+def _level(best: tuple[Decimal, Queue] | None) -> Level | None:
+    return None if best is None else (best[0], best[1].size)
 
 
 def _queue(orders: list[RestingOrder]) -> Queue:

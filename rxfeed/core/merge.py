@@ -14,6 +14,8 @@ Rules:
   is disconnected, the next snapshot of the product selects the collector.
 - Epochs are counted anew. An epoch rises if numbers are missing at all collectors; if a collector may have missed
   something of a channel that no other collector was receiving; and if the level2 book that is followed is interrupted.
+- A frame that a collector could not decode raises the epochs of the kinds of message that it names, as in a feed (see
+  `epochs.py`). The collector's next message of such a kind has a higher epoch, which shows nothing more than that.
 - The clocks of collectors may differ, and so may the latencies of a message. *patience* has to be longer than both
   together. A message that comes later is dropped; if it is numbered, it is reported as missing.
 """
@@ -27,10 +29,12 @@ from datetime import datetime
 from rxfeed.core.arguments import positive_microseconds
 from rxfeed.core.by_type import ByType
 from rxfeed.core.coverage import Collector, CollectorCoverage, covers, uncovered
+from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, kinds_of
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Restarted
 from rxfeed.core.gaps import Pair, Resubscribed
-from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_eager import Finality
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
 from rxfeed.market import (
@@ -47,26 +51,46 @@ from rxfeed.market import (
     stamp,
 )
 
+_ALL = frozenset((PRODUCT,))
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
+
+
+Doubted = Callable[[Malformed], frozenset[type[Message]] | None]
+"""Returns the types of messages that a frame may have had; empty: any, `None`: none that is data."""
+
+
+def _everything(frame: Malformed) -> frozenset[type[Message]]:
+    return frozenset()
 
 
 class Merge:
     """Outputs each message of several collectors once; its inputs are their items, in the order of receipt.
 
-    An item is output *patience* seconds after its receipt, and the items of these seconds are buffered. O(log n) a
-    message for n buffered messages.
+    *doubted*: what is missing with a frame that could not be decoded. An item is output *patience* seconds after its
+    receipt, and the items of these seconds are buffered. O(log n) a message for n buffered messages. *eager*: an item
+    is output at once if no other item can be due before it (see `rxfeed.core.merge_eager`).
     """
 
-    def __init__(self, rules: MergeRules, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        rules: MergeRules,
+        patience: float = 5.0,
+        doubted: Doubted = _everything,
+        *,
+        eager: bool = False,
+    ) -> None:
         self._venue = rules
         self._patience = positive_microseconds("patience", patience) * 1000
         self._coverage = CollectorCoverage()
         self._continuity = rules.gaps()
         self._numbers = Numbered(rules)
         self._copies = Copies(self._patience, rules)
+        self._final = Finality(rules, self._coverage, self._continuity, self._numbers) if eager else None
         self._queue: deque[Entry] = deque()
         self._newest = 0
-        self._interrupted: dict[str | None, int] = {}  # the present epochs of products with a rise to come
+        self._doubted = doubted
+        # The present epochs of products and kinds with a rise to come; `PRODUCT`: of all kinds.
+        self._interrupted: dict[tuple[str | None, str], int] = {}
         self._disconnected = False  # no collector is connected
         # The last heartbeats: the numbers by channel, and the time.
         self._beats: dict[str, tuple[tuple[tuple[str, int], ...], datetime | None]] = {}
@@ -81,6 +105,7 @@ class Merge:
                 object: None,
                 ConnectionChange: self._connection_change,
                 StatusEvent: self._status_event,
+                BookOwnerChanged: self._book_moved,
                 Malformed: self._malformed,
                 Subscriptions: self._subscriptions,
                 PriorTrade: self._last_match,
@@ -106,7 +131,8 @@ class Merge:
 
     def _release(self, until: int) -> list[MergedItem]:
         queue = self._queue
-        while queue and queue[0].ns <= until:
+        final = self._final
+        while queue and (queue[0].ns <= until or (final is not None and final.holds(queue[0]))):
             entry = queue.popleft()
             self._continuity.received(entry.ns)
             if isinstance(entry.item, Message):
@@ -128,10 +154,14 @@ class Merge:
     def _emit(self, entry: Entry) -> None:
         item, product = entry.item, entry.item.product_id
         if self._interrupted:
-            epoch = self._interrupted.pop(product, None)
-            if epoch == self._continuity.epoch(product):
-                self._continuity.lost(product)
-        self._out.append(MergedItem(entry.ns, self._continuity.epoch(product), item))
+            for kind in (PRODUCT, EPOCH_KINDS[type(item)]):
+                epoch = self._interrupted.pop((product, kind), None)
+                if epoch is not None and epoch == self._epoch(product, kind):
+                    self._continuity.lost_of(product, (kind,)) if product else self._continuity.lost(product)
+        self._out.append(MergedItem(entry.ns, self._continuity.epoch_of(item), item))
+
+    def _epoch(self, product: str | None, kind: str) -> int:
+        return self._continuity.of_kinds.get((product, kind), self._continuity.epoch(product))
 
     def _miss(self, entry: Entry) -> None:
         found, self._continuity.missed = self._continuity.missed, []
@@ -175,11 +205,19 @@ class Merge:
     def _malformed(self, entry: Entry) -> None:
         collector, product = entry.collector, entry.item.product_id
         self._continuity.malformed(entry.item)
-        if product is None:
-            self._interrupt_all(collector, entry.ns, gone=False)
-            collector.epochs.clear()
-        else:
-            self._interrupt_product(collector, product, entry.ns)
+        types = self._doubted(entry.item)
+        kinds = None if types is None else kinds_of(types)
+        if kinds is not None and (not kinds or PRODUCT in kinds):
+            if product is None:
+                self._interrupt_all(collector, entry.ns, gone=False)
+                collector.epochs.clear()
+            else:
+                self._interrupt_product(collector, product, entry.ns)
+        elif kinds:
+            for each in {each for _, each in collector.pairs if each is not None} if product is None else {product}:
+                self._interrupt_product(collector, each, entry.ns, kinds)
+                before, count = collector.doubted.get(each, (frozenset[str](), 0))
+                collector.doubted[each] = before | kinds, count + 1
         if self._copies.first(entry):
             self._out.append(MergedItem(entry.ns, 0, entry.item))
 
@@ -218,8 +256,10 @@ class Merge:
         before = collector.epochs.get(product)
         if before is None or epoch > before:
             collector.epochs[product] = epoch
+            kinds, count = collector.doubted.pop(product, (frozenset[str](), 0))
             if before is not None:
-                self._interrupt_product(collector, product, entry.ns)
+                alone = epoch == before + count and EPOCH_KINDS[type(message)] in kinds
+                self._interrupt_product(collector, product, entry.ns, kinds if alone else _ALL)
 
     def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
         """*collector* may have missed messages of any product."""
@@ -234,15 +274,19 @@ class Merge:
         for product in list(self._followed_books):
             self._interrupt_books(collector, product)
 
-    def _interrupt_product(self, collector: Collector, product: str | None, ns: int) -> None:
-        """*collector* may have missed messages of *product*."""
+    def _interrupt_product(
+        self, collector: Collector, product: str | None, ns: int, kinds: frozenset[str] = _ALL
+    ) -> None:
+        """*collector* may have missed messages of *product*, of these *kinds*."""
         pairs = [pair for pair in collector.pairs if pair[1] == product]
-        self._interrupt(uncovered(pairs, self._coverage.receiving_at(collector, ns), self._venue))
-        self._interrupt_books(collector, product)
+        self._interrupt(uncovered(pairs, self._coverage.receiving_at(collector, ns), self._venue), kinds)
+        if kinds & {PRODUCT, LEVELS}:
+            self._interrupt_books(collector, product)
 
-    def _interrupt(self, products: Iterable[str | None]) -> None:
+    def _interrupt(self, products: Iterable[str | None], kinds: frozenset[str] = _ALL) -> None:
         for product in products:
-            self._interrupted.setdefault(product, self._continuity.epoch(product))
+            for kind in kinds:
+                self._interrupted.setdefault((product, kind), self._epoch(product, kind))
 
     def _interrupt_books(self, collector: Collector, product: str | None) -> None:
         if product is not None and self._followed_books.get(product) == (collector, True):
@@ -280,7 +324,7 @@ class Merge:
         released, self._continuity.released = self._continuity.released, []
         for message in released:
             ns = message.received_ns or entry.ns
-            self._out.append(MergedItem(ns, self._continuity.epoch(message.product_id), message))
+            self._out.append(MergedItem(ns, self._continuity.epoch_of(message), message))
 
     def _stale(self, entry: Entry, stream: Stream) -> bool:
         """True if *entry* is from before a restart of the stream at another collector."""
@@ -296,6 +340,9 @@ class Merge:
         last, collector = entry.item, entry.collector
         stream = (self._venue.trades(last), last.product_id)
         self._pull(stream, last.trade_id + 1, last.time)
+        if last.backfilled:
+            self._step(entry)
+            return
         others = self._coverage.receiving_at(collector, entry.ns)
         if self._continuity.last(*stream) < last.trade_id or not any(
             covers(each, stream, self._venue) for each in others
@@ -329,6 +376,12 @@ class Merge:
         if followed is collector or not whole:
             self._followed_books[product] = (collector, True)
             self._emit(entry)
+
+    def _book_moved(self, entry: Entry) -> None:
+        product = entry.item.product_id
+        followed, _ = self._followed_books.get(product, (entry.collector, False))
+        if followed is not entry.collector:
+            self._interrupt_books(followed, product)
 
     def _update(self, entry: Entry) -> None:
         collector = entry.collector

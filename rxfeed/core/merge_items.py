@@ -44,6 +44,12 @@ class StatusEvent(msgspec.Struct, frozen=True):
     silent: bool = False
 
 
+class BookOwnerChanged(msgspec.Struct, frozen=True):
+    """From here on, the book of *product_id* is that of the collector of this item, beginning with its snapshot."""
+
+    product_id: str
+
+
 class MergedItem(msgspec.Struct, frozen=True, gc=False):
     """An item of the merged stream: a message, a `Malformed`, a `Missed`, a `Restarted`, or a collector's status.
 

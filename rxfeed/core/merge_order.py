@@ -58,6 +58,11 @@ class Numbered:
                 entry.done = True
                 yield entry
 
+    def has_all(self, stream: Stream, first: int, end: int) -> bool:
+        """True if the entries with the numbers from *first* to below *end* are waiting."""
+        numbers = {number for number, _, entry in self._waiting.get(stream, ()) if first <= number < end}
+        return len(numbers) == end - first
+
     def sweep(self, stream: Stream) -> None:
         waiting = self._waiting.get(stream, [])
         while waiting and waiting[0][2].done:

@@ -18,8 +18,8 @@ from rxfeed.market import Level, Message, PriorTrade, Ticker, Trade
 _HALF = Decimal("0.5")
 PRICED = (Ticker, Trade, PriorTrade)
 """The messages that have a price."""
-HAS_PRICE: ByType[bool] = ByType({object: False, **dict.fromkeys(PRICED, True)})
-"""By type: True for those and their subclasses. A look-up is faster than to test for a subclass."""
+HAS_PRICE: ByType[bool] = ByType({object: False, **dict.fromkeys((Ticker, Trade), True)})
+"""By type: True for those that are always new. A look-up is faster than to test for a subclass."""
 
 
 class QuotedBook(Protocol):
@@ -42,10 +42,12 @@ Priced = Message | QuotedBook
 
 
 def price_of(item: Priced) -> Decimal | None:
-    """The price of a ticker or a trade, the mid of a book; `None` if there is none above zero."""
+    """The price of a ticker or a trade, the mid of a book; `None` if there is none above zero, or it is a past one."""
     if HAS_PRICE[type(item)]:
-        priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
+        priced: Trade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
         return priced.price if priced.price > ZERO else None
+    if isinstance(item, PriorTrade):  # those of a backfill may come after newer prices
+        return item.price if item.price > ZERO and not item.backfilled else None
     quote = quote_of(item)
     return None if quote is None else EXACT.multiply(EXACT.add(*quote), _HALF)
 

@@ -94,8 +94,8 @@ class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
             self._trade_type = kind
             trade: Trade = message  # pyright: ignore[reportAssignmentType]  # the type of the last trade
             return self._trade(trade)
-        if isinstance(message, PriorTrade) and not self.clock.is_ahead(message, message.time):
-            self._prior_trade(message)
+        if isinstance(message, PriorTrade) and self._counts(message):
+            self._trade(message)  # it counts in later results, and has none of its own
         return ()
 
     def finish(self) -> tuple[R, ...]:
@@ -103,7 +103,7 @@ class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
         return ()
 
     @exactly
-    def _trade(self, match: Trade) -> tuple[R | Late, ...]:
+    def _trade(self, match: Trade | PriorTrade) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
         product = self._products.get(product_id)
         if time > self.clock.limit and self._is_ahead(product, match):

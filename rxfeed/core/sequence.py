@@ -137,6 +137,17 @@ class Sequence:
             and (at is None or time >= at)
         )
 
+    def prior(self, number: int, time: datetime) -> bool:
+        """A message from before the subscription that is delivered, and is not part of the run. False if it came."""
+        known = self.known
+        if number <= known:
+            return False
+        self._miss(number - 1)
+        self._reported = max(self._reported, number)
+        self._stop()
+        self._base = (number, time)
+        return True
+
     def base(self, number: int, time: datetime) -> None:
         """A message with the last number before the subscription, which is not part of the run."""
         if number > self.last or (number >= 0 and self._newer(time)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import chain, starmap
 from operator import itemgetter
 from typing import Any, Generic, TypeVar, cast
 
@@ -27,6 +28,8 @@ _FILL = 42  # keys in a node of a map that is made at once
 _Key = Any  # K, and V or a node: which of them depends on a node's height
 _Value = Any
 _Node = tuple[tuple[_Key, ...], tuple[_Value, ...]]
+_Step = tuple[tuple[_Key, ...], tuple[_Value, ...], int]
+"""A node's keys and values, and the place of the child that is next."""
 
 
 class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
@@ -58,27 +61,55 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
 
     def put(self, key: K, value: V) -> SortedMap[K, V]:
         """The map with *value* at *key*; the same map if it is there already. O(log n)."""
-        root, height = self._root, self._height
-        if root is None:
+        if self._root is None:
             return SortedMap(((key,), (value,)), 0)
-        parts = _put(root, height, key, value)
-        if len(parts) == 2:
-            return SortedMap(((parts[0][0][0], parts[1][0][0]), parts), height + 1)
-        return self if parts[0] is root else SortedMap(parts[0], height)
+        # In a loop, and with the copies written out: calls would take half of the time.
+        path: list[_Step] = []
+        keys, values = self._root
+        for _ in range(self._height):
+            at = bisect_right(keys, key)
+            at -= at > 0
+            path.append((keys, values, at))
+            keys, values = values[at]
+        at = bisect_left(keys, key)
+        copy = [*values]
+        if at < len(keys) and keys[at] == key:
+            if values[at] == value:
+                return self
+            copy[at] = value
+        else:
+            more = [*keys]
+            more.insert(at, key)
+            copy.insert(at, value)
+            keys = tuple(more)
+            if len(keys) > _MOST:
+                return _split(path, keys, tuple(copy), self._height)
+        return SortedMap(_replaced(path, (keys, tuple(copy))), self._height)
 
     def drop(self, key: K) -> SortedMap[K, V]:
         """The map without *key*; the same map if it is not there. O(log n)."""
-        root, height = self._root, self._height
-        if root is None:
+        if self._root is None:
             return self
-        left = _drop(root, height, key)
-        if left is root:
+        path: list[_Step] = []
+        keys, values = self._root
+        for _ in range(self._height):
+            at = bisect_right(keys, key)
+            at -= at > 0
+            path.append((keys, values, at))
+            keys, values = values[at]
+        at = bisect_left(keys, key)
+        if at == len(keys) or keys[at] != key:
             return self
-        if left is None:
-            return SortedMap()
-        while height and len(left[1]) == 1:
-            left, height = left[1][0], height - 1
-        return SortedMap(left, height)
+        while len(keys) == 1:  # without it the node is empty, and so is not in the one above
+            if not path:
+                return SortedMap()
+            keys, values, at = path.pop()
+        fewer, copy = [*keys], [*values]
+        del fewer[at], copy[at]
+        root, height = _replaced(path, (tuple(fewer), tuple(copy))), self._height
+        while height and len(root[1]) == 1:
+            root, height = root[1][0], height - 1
+        return SortedMap(root, height)
 
     def get(self, key: K) -> V | None:
         """The value at *key*, or `None`. O(log n)."""
@@ -136,73 +167,37 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
         return f"SortedMap({list(self)!r})"
 
 
-def _put(node: _Node, height: int, key: _Key, value: _Value) -> tuple[_Node, ...]:
-    """The replacement of *node*: itself if nothing changes, one node, or two nodes if it was full."""
-    keys, values = node
-    if height:
-        at = bisect_right(keys, key)
-        at -= at > 0
-        child = values[at]
-        parts = _put(child, height - 1, key, value)
-        if len(parts) == 1:
-            return (node,) if parts[0] is child else ((keys, _with(values, at, parts[0])),)
-        values = values[:at] + parts + values[at + 1 :]
-        keys = _with_more(keys, at + 1, parts[1][0][0])
-    else:
-        at = bisect_left(keys, key)
-        if at < len(keys) and keys[at] == key:
-            return (node,) if values[at] == value else ((keys, _with(values, at, value)),)
-        keys, values = _with_more(keys, at, key), _with_more(values, at, value)
-    if len(keys) <= _MOST:
-        return ((keys, values),)
-    half = len(keys) // 2
-    return ((keys[:half], values[:half]), (keys[half:], values[half:]))
+def _replaced(path: list[_Step], node: _Node) -> _Node:
+    """The root with *node* in place of the one to which *path* leads."""
+    for keys, values, at in reversed(path):
+        copy = [*values]
+        copy[at] = node
+        node = keys, tuple(copy)
+    return node
 
 
-def _with(values: tuple[_Value, ...], at: int, value: _Value) -> tuple[_Value, ...]:
-    copy = list(values)
-    copy[at] = value
-    return tuple(copy)
-
-
-def _with_more(values: tuple[_Value, ...], at: int, value: _Value) -> tuple[_Value, ...]:
-    copy = list(values)
-    copy.insert(at, value)
-    return tuple(copy)
-
-
-def _drop(node: _Node, height: int, key: _Key) -> _Node | None:
-    """The remainder of *node*: itself if *key* is not in it, `None` if it is empty."""
-    keys, values = node
-    if height:
-        at = bisect_right(keys, key)
-        at -= at > 0
-        child = values[at]
-        left = _drop(child, height - 1, key)
-        if left is child:
-            return node
-        if left is not None:
-            return keys, _with(values, at, left)
-    else:
-        at = bisect_left(keys, key)
-        if at == len(keys) or keys[at] != key:
-            return node
-    if len(keys) == 1:
-        return None
-    return keys[:at] + keys[at + 1 :], values[:at] + values[at + 1 :]
+def _split(path: list[_Step], keys: tuple[_Key, ...], values: tuple[_Value, ...], height: int) -> SortedMap[Any, Any]:
+    """The map with a node of *keys* and *values* at *path*, which is too large, and so becomes two."""
+    while len(keys) > _MOST:
+        half = len(keys) // 2
+        low, high = (keys[:half], values[:half]), (keys[half:], values[half:])
+        if not path:
+            return SortedMap(((low[0][0], high[0][0]), (low, high)), height + 1)
+        above, nodes, at = path.pop()
+        keys = (*above[: at + 1], high[0][0], *above[at + 1 :])
+        values = (*nodes[:at], low, high, *nodes[at + 1 :])
+    return SortedMap(_replaced(path, (keys, values)), height)
 
 
 def _ascending(node: _Node, height: int) -> Iterator[tuple[_Key, _Value]]:
     if not height:
-        yield from zip(*node, strict=True)
-        return
-    for child in node[1]:
-        yield from _ascending(child, height - 1)
+        return zip(*node, strict=True)
+    if height == 1:  # without a call for each item
+        return chain.from_iterable(starmap(zip, node[1]))
+    return chain.from_iterable(_ascending(child, height - 1) for child in node[1])
 
 
 def _descending(node: _Node, height: int) -> Iterator[tuple[_Key, _Value]]:
     if not height:
-        yield from zip(reversed(node[0]), reversed(node[1]), strict=True)
-        return
-    for child in reversed(node[1]):
-        yield from _descending(child, height - 1)
+        return zip(reversed(node[0]), reversed(node[1]), strict=True)
+    return chain.from_iterable(_descending(child, height - 1) for child in reversed(node[1]))

@@ -35,13 +35,26 @@ class TradeMachine(ABC, Generic[P]):
             product = self._products[message.product_id] = self._follow(message)
         return product
 
-    def _is_ahead(self, product: P | None, trade: Trade) -> bool:
+    def _is_ahead(self, product: P | None, trade: Trade | PriorTrade) -> bool:
         """True if the trade's time is not credible. Then results that began before its receipt lack it."""
         ahead = self.clock.is_ahead(trade, trade.time)
         if ahead and product is not None:
             product.undated(trade)
         return ahead
 
+    def _counts(self, last: PriorTrade) -> bool:
+        """Take what a trade from before the subscription proves, if its time is credible.
+
+        True for one that counts as any other trade: it was requested, and has not come before.
+        """
+        if self.clock.is_ahead(last, last.time):
+            return False
+        product = self._products.get(last.product_id)
+        if last.backfilled and (product is None or last.trade_id > product.known):
+            return True
+        self._prior_trade(last)
+        return False
+
     def _prior_trade(self, last: PriorTrade) -> None:
-        """Called with a trade from before the subscription, if its time is credible."""
+        """Called with a trade from before the subscription that does not count."""
         self._product(last).last_match(last)

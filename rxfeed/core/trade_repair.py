@@ -8,6 +8,9 @@ Rules:
 - A closed hole is output as its trades in the order of ids, with `Repaired` before each run of them, and `Missed` in
   the place of each run that is not there. Then follows what was held up to the next hole.
 - What is fetched for a hole that is closed is dropped, so nothing comes out of order.
+- A backfill is a hole before the first trade of a product: its last id is that before the first trade, or that of the
+  last one from before the subscription. It is closed when no more is fetched, or when its time is up. What is missing
+  among its trades is lost; what is before them is not.
 """
 
 from __future__ import annotations
@@ -56,7 +59,16 @@ class LostTrades(msgspec.Struct, frozen=True):
     last: int
 
 
-Output = Message | RepairedTrades | LostTrades
+class BackfilledTrades(msgspec.Struct, frozen=True):
+    """The trades *first* to *last* of *product_id*, from before the subscription, follow; it took *seconds*."""
+
+    product_id: str
+    first: int
+    last: int
+    seconds: float
+
+
+Output = Message | BackfilledTrades | RepairedTrades | LostTrades
 """What to deliver, or to report, in this order."""
 
 
@@ -67,7 +79,7 @@ class _OpenHole:
 
     def __init__(self, first: int, last: int, since: float, deadline: float) -> None:
         self.first, self.last, self.since, self.deadline = first, last, since, deadline
-        self.found: dict[int, Trade] = {}
+        self.found: dict[int, Trade | PriorTrade] = {}
         self.held: list[Message] = []
 
     @property
@@ -84,6 +96,33 @@ class _OpenHole:
                 outputs += map(self.found.__getitem__, run)
             else:
                 outputs.append(LostTrades(product_id, run[0], run[-1]))
+        return outputs + self.held
+
+
+class _Backfill(_OpenHole):
+    """The hole before the first trade: *last* is -1 until that has come."""
+
+    __slots__ = ()
+
+    def __init__(self, since: float, deadline: float) -> None:
+        super().__init__(0, -1, since, deadline)
+
+    @property
+    def filled(self) -> bool:
+        return False
+
+    def close(self, product_id: str, now: float) -> list[Output]:
+        numbers = sorted(self.found)
+        counted = [each for each in numbers if self.found[each].backfilled]
+        outputs: list[Output] = []
+        if counted:
+            outputs.append(BackfilledTrades(product_id, counted[0], counted[-1], max(0.0, now - self.since)))
+        for before, own in zip([None, *numbers], numbers, strict=False):
+            if before is not None and own > before + 1:
+                outputs.append(LostTrades(product_id, before + 1, own - 1))
+            outputs.append(self.found[own])
+        if numbers and numbers[-1] < self.last:
+            outputs.append(LostTrades(product_id, numbers[-1] + 1, self.last))
         return outputs + self.held
 
 
@@ -116,6 +155,37 @@ class TradeRepair:
         missing = sum(hole.last - hole.first + 1 for hole in self._holes.get(product_id, ()))
         return missing + last - first < self._policy.most
 
+    def expect(self, product_id: str, now: float, patience: float) -> bool:
+        """Hold the product's trades from the first one on, for a backfill that begins within *patience* seconds.
+
+        False if its trades are held already.
+        """
+        if product_id in self._holes:
+            return False
+        self._holes[product_id] = deque((_Backfill(now, now + patience),))
+        return True
+
+    def backfilling(self, product_id: str) -> bool:
+        """True if the trades before the product's first one are awaited."""
+        return any(isinstance(hole, _Backfill) for hole in self._holes.get(product_id, ()))
+
+    def backfilled(self, product_id: str, now: float) -> list[Output]:
+        """No more of the trades before the first one comes; returns what comes out with that."""
+        self.extend(product_id, now)
+        return self._close_due(product_id, now)
+
+    def extend(self, product_id: str, deadline: float) -> None:
+        """The backfill of the product may last until *deadline*."""
+        for hole in self._holes.get(product_id, ()):
+            if isinstance(hole, _Backfill):
+                hole.deadline = deadline
+
+    def begins_after(self, product_id: str, number: int) -> None:
+        """The trade *number* is from before the subscription: the product's trades begin after it."""
+        for hole in self._holes.get(product_id, ()):
+            if isinstance(hole, _Backfill) and not any(isinstance(each, Trade) for each in hole.held):
+                hole.last = max(hole.last, number)
+
     def missed(self, product_id: str, first: int, last: int, now: float) -> bool:
         """A hole begins, after all that is held. False if it cannot be repaired."""
         if not self.can_repair(product_id, first, last):
@@ -137,6 +207,8 @@ class TradeRepair:
             before = next((hole for hole in reversed(holes) if hole.first <= message.trade_id), None)
             if before is None:
                 return [message]
+            if isinstance(before, _Backfill) and before.last < 0:
+                before.last = message.trade_id - 1
             if isinstance(message, Trade) and message.trade_id <= before.last:
                 return self.fetched(product_id, [message], now)
             place = before
@@ -147,7 +219,7 @@ class TradeRepair:
             outputs += self._close_first(product_id, now)
         return outputs
 
-    def fetched(self, product_id: str, trades: Iterable[Trade], now: float) -> list[Output]:
+    def fetched(self, product_id: str, trades: Iterable[Trade | PriorTrade], now: float) -> list[Output]:
         """*trades* were fetched; returns what comes out with them."""
         holes = self._holes.get(product_id, ())
         for trade in trades:

@@ -117,8 +117,9 @@ class Windowing(TradeMachine[_ProductWindows[R]], Generic[R]):
         if isinstance(message, Heartbeat):
             if message.time <= self.clock.limit or not self.clock.is_ahead(message, message.time):
                 return self._heartbeat(message)
-        elif isinstance(message, PriorTrade) and not self.clock.is_ahead(message, message.time):
-            self._prior_trade(message)
+        elif isinstance(message, PriorTrade) and self._counts(message):
+            outputs = self._trade(self._products.get(message.product_id), message)
+            return tuple(each for each in outputs if not isinstance(each, Late))
         return ()
 
     def finish(self) -> tuple[R, ...]:
@@ -137,7 +138,7 @@ class Windowing(TradeMachine[_ProductWindows[R]], Generic[R]):
 
     # ---- messages
 
-    def _trade(self, product: _ProductWindows[R] | None, trade: Trade) -> tuple[R | Late, ...]:
+    def _trade(self, product: _ProductWindows[R] | None, trade: Trade | PriorTrade) -> tuple[R | Late, ...]:
         time = trade.time
         spans = self._windower.spans(microseconds(time))
         if time > self.clock.limit and self._is_ahead(product, trade):
@@ -249,6 +250,6 @@ class Windowing(TradeMachine[_ProductWindows[R]], Generic[R]):
         ]
 
 
-def _late(trade: Trade, span: Span) -> Late:
+def _late(trade: Trade | PriorTrade, span: Span) -> Late:
     start, end = span
     return Late(trade.product_id, moment(start), moment(end), trade)

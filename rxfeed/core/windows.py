@@ -13,7 +13,7 @@ from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.core.result import Result
 from rxfeed.core.windower import Grid
 from rxfeed.core.windowing import Windowing
-from rxfeed.market import Trade
+from rxfeed.market import PriorTrade, Trade
 
 
 class VolumeWindow(Result, frozen=True, gc=False):
@@ -48,7 +48,7 @@ class VolumeSums(WindowAccumulator[VolumeWindow]):
         self.bought = self.sold = self.notional = ZERO
         self.count = 0
 
-    def _add(self, trades: list[Trade]) -> None:
+    def _add(self, trades: list[Trade | PriorTrade]) -> None:
         bought, sold, notional = self.bought, self.sold, self.notional
         for match in trades:
             size = match.size

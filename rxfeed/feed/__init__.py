@@ -1,6 +1,7 @@
 """The feed: the connections to a venue, as a hot Observable."""
 
 from rxfeed.core import Repair
+from rxfeed.feed.blocking_writer import BlockingWriter
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.candle_history import candles_history
 from rxfeed.feed.clock import Clock
@@ -14,6 +15,7 @@ from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
+    Backfilled,
     BookSwitched,
     CaughtUp,
     Connected,
@@ -43,6 +45,8 @@ from rxfeed.feed.status_log import StatusLog, unacknowledged
 from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
+    "Backfilled",
+    "BlockingWriter",
     "BookSwitched",
     "CaughtUp",
     "Clock",

@@ -92,6 +92,13 @@ class ConnectionArbiter:
         if self.repairs is not None:
             self.repairs.step()
 
+    def subscribed(self, pairs: Collection[Pair]) -> None:
+        """A connection is subscribed to *pairs* from now on."""
+        if self.repairs is not None:
+            with self._streams.lock:
+                self.repairs.subscribed(pairs)
+            self._held()
+
     def repairs_remaining(self) -> float | None:
         """Seconds until the repairs have something to do; `None` if there are none."""
         return None if self.repairs is None else self.repairs.remaining(self.now())
@@ -134,11 +141,10 @@ class ConnectionArbiter:
             return
         if len(run) == 1:
             message = run[0].message
-            origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]
-            kind = type(origin)
+            origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]  # which only a feed replaces
             if not is_of_several(origin):
                 if run[0].epoch:
-                    force_setattr(message, "_origin", kind(origin.raw, origin.received_ns, run[0].epoch))
+                    force_setattr(message, "_origin", type(origin)(origin.raw, origin.received_ns, run[0].epoch))
                 deliver(message)
                 return
         epochs = {id(each.message): each.epoch for each in run}
@@ -150,7 +156,7 @@ class ConnectionArbiter:
             messages = [each for each in messages if id(each) not in waits]
         last = None
         for message in with_epochs(messages, lambda message: epochs[id(message)]):
-            origin = message._origin  # pyright: ignore[reportPrivateUsage]
+            origin = message._origin  # pyright: ignore[reportPrivateUsage]  # as above
             if isinstance(origin, FrameOrigin):
                 self._streams.stats.batched += origin.epochs is last
                 last = origin.epochs
@@ -176,6 +182,7 @@ class ConnectionArbiter:
             if self.repairs is not None:
                 if isinstance(found, Awaited):
                     self.repairs.begin(found)
+                    self._held()
                     return
                 if isinstance(found, Restarted):
                     self.repairs.restarted(found)
@@ -203,6 +210,7 @@ class ArbitratedFrames:
         """Set the subscriptions."""
         self._continuity.watch(pairs)
         self._machine.watch(pairs)
+        self._arbiter.subscribed(pairs)
 
     def seed(self, subscriptions: SubscriptionManager) -> None:
         """The connection is open already."""
@@ -241,14 +249,15 @@ class ArbitratedFrames:
                     continue
                 size += len(raw)
                 message: Any = decode(raw)
-                one, check = isinstance(message, Message), checks.get(type(message))
+                kind: type[Any] = type(message)
+                one, check = isinstance(message, Message), checks.get(kind)
                 fresh = check is None or check(message)
                 if one and fresh and not continuity.missed:
                     # Nearly every frame of a venue with one message a frame.
                     force_setattr(message, "_origin", made(raw, received_ns, 0))
                     if out := step(line, message):
                         deliver(out)
-                    acted = after[type(message)]
+                    acted = after[kind]
                     data_received = acted is None or acted(message) or data_received
                 else:
                     data_received = self._frame(message, raw, received_ns, fresh if one else None) or data_received

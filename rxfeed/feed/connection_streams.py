@@ -94,7 +94,7 @@ class SummedStats(Stats):
     batched = _sum_of("batched")
 
     @property
-    def counts(self) -> dict[CountKey, MessageCount]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def counts(self) -> dict[CountKey, MessageCount]:  # pyright: ignore[reportIncompatibleVariableOverride]  # only read
         """The delivered messages by type and product."""
         return self._whole.counts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import threading
 import warnings
@@ -36,6 +37,8 @@ from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
 from rxfeed.transport import TransportOptions
 from rxfeed.venues import ChannelRequest, Subscription, Venue, venue_at
 from rxfeed.venues import venue as venue_of
+
+log = logging.getLogger("rxfeed.feed")
 
 _LONGEST_PING = 125  # bytes, by RFC 6455
 
@@ -80,6 +83,9 @@ class Feed(MessageSource):
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
       and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
+    - *backfill*: seconds: the trades of so long before the first connection are requested from the REST API, and
+      delivered as `PriorTrade`s before the live ones, so that the first windows are complete. The same page has the
+      rules. `None`: none are requested.
     - *redundancy*: each channel and product is on so many connections (by default 1, or one for each of *urls*). A
       message is delivered once, from the connection that brings it first. What one connection misses is held for up to
       *patience* seconds, in which another one may bring it. `docs/how_to/many_connections.md` has the rules.
@@ -110,6 +116,7 @@ class Feed(MessageSource):
         lag_threshold: Seconds = 1.0,
         drop_duplicates: bool = True,
         repair: bool | Repair = False,
+        backfill: Seconds | None = None,
         redundancy: int | None = None,
         urls: Iterable[str | Secret] | None = None,
         patience: Seconds = 1.0,
@@ -174,6 +181,7 @@ class Feed(MessageSource):
             lag_threshold=in_seconds(lag_threshold),
             drop_duplicates=drop_duplicates,
             repair=repair,
+            backfill=None if backfill is None else in_seconds(backfill),
         )
         self._redundancy = len(lines) if redundancy is None else arguments.integer("redundancy", redundancy, 1, 100)
         if self._redundancy < len(lines):
@@ -196,6 +204,13 @@ class Feed(MessageSource):
         )
         arguments.above_zero("products_every", in_seconds(products_every), "of seconds")
         self._explicit: set[Pair] = set(self._subscriptions.desired)
+        if backfill is not None and not any(
+            channel == self.venue.repairable for channel, _ in self._subscriptions.pairs
+        ):
+            log.warning(
+                "backfill: no product is subscribed to on %r, so no trades are requested: add that channel",
+                self.venue.repairable,
+            )
         self._of_patterns: set[Pair] = set()
         if patterns:
             self._check_patterns()
@@ -255,6 +270,14 @@ class Feed(MessageSource):
             subscription = self._checked(ids, named)
             self._explicit.difference_update(self._subscriptions.pairs_of(subscription))
             self._change(self._subscriptions.remove, subscription)
+
+    def renew_book(self, product_id: str) -> None:
+        """Subscribe anew to the books by price of a product, so that they begin with a snapshot; from any thread."""
+        self._check_process()
+        with self._state:
+            connections = [] if self._closing or self._connections is None else self._connections.present
+        for each in connections:
+            each.loop.renew_book(product_id)
 
     def send(self, text: str | Secret) -> None:
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from rxfeed.core import Awaited, Missed, RepairedNumbers, Restarted, Resubscribed
+from rxfeed.core import Awaited, BackfilledTrades, Missed, RepairedNumbers, Restarted, Resubscribed
 from rxfeed.feed.clock import utc_now
 from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
+    Backfilled,
     CaughtUp,
     Disconnected,
     FeedStatus,
@@ -126,6 +127,11 @@ class FeedStreams:
                 first,
             )
             self.report(SequenceReset(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
+
+    def backfilled(self, channel: str, found: BackfilledTrades) -> None:
+        """Report that the trades of *found* follow."""
+        status = Backfilled(product_id=found.product_id, channel=channel, first=found.first, last=found.last)
+        self.report(replace(status, at=self.now(), seconds=found.seconds))
 
     def pong(self, round_trip: float) -> None:
         self.stats.pongs += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
+from typing import Any
 
 _LONGEST = 1.0
 """Seconds that a fork waits for a line, for example while standard error is a pipe that is not read."""
@@ -19,7 +19,7 @@ class _LastResort:
     """The lock of the handler of last resort, which is held during a fork."""
 
     def __init__(self) -> None:
-        self._held: threading.RLock | None = None
+        self._held: Any = None  # an RLock
 
     def take(self) -> None:
         handler = logging.lastResort

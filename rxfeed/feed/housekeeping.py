@@ -137,6 +137,8 @@ class Housekeeping:
         for product, least in self._subscriptions.least_epochs().items():
             self._continuity.at_least(product, least)
         self._watch(pairs)
+        if self._repairs is not None:
+            self._repairs.subscribed(pairs)
         names = self._settings.venue.heartbeats
         beating = frozenset(product for channel, product in pairs if channel in names and product is not None)
         self._heartbeats.expect(beating, self.idle)

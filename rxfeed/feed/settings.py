@@ -27,6 +27,9 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     lag_threshold: float
     drop_duplicates: bool
     repair: bool | Repair = False
+    backfill: float | None = None
+    backfilled: set[str] = msgspec.field(default_factory=set)
+    """The products that have had their backfill, on any connection of the feed."""
 
     def __post_init__(self) -> None:
         endpoint = Endpoint.of(self.url)
@@ -39,9 +42,11 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"repair: {self.repair!r} is neither True, False nor a Repair")
         if self.repair and not (self.venue.repairable and self.rest_url):
             raise ConfigError("repair: missing trades come from the venue's REST API, and there is none: give rest_url")
-        for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
+        if self.backfill is not None and not (self.venue.repairable and self.rest_url):
+            raise ConfigError("backfill: past trades come from the venue's REST API, and there is none: give rest_url")
+        for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold", "backfill"):
             seconds = getattr(self, name)
-            never = seconds is None and name in ("ping_interval", "stale_after")
+            never = seconds is None and name in ("ping_interval", "stale_after", "backfill")
             if not never:
                 arguments.above_zero(name, seconds, "of seconds")
 

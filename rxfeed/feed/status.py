@@ -171,6 +171,19 @@ class Repaired(FeedStatus, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Backfilled(FeedStatus, frozen=True, kw_only=True):
+    """The trades from *first* to *last* of *product_id* on *channel*, from before the subscription, come now, in order.
+
+    *seconds*: how long it took until all were here.
+    """
+
+    product_id: str
+    channel: str
+    first: int
+    last: int
+    seconds: float = 0.0
+
+
 class SequenceReset(FeedStatus, frozen=True, kw_only=True):
     """The sequence numbers of *product_id* on *channel* went from *last* back to *first*.
 

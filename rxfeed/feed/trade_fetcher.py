@@ -6,6 +6,8 @@ Rules:
 - Failures (no connection, 429, an answer that is no list of trades) are tried again, with growing pauses, until the
   time is up. So are answers that lack some of the trades, which may be too new for the API; but after a few of those
   the trades cannot be had.
+- The trades of a backfill are requested in the same way, until one is older than its time. The first of those is passed
+  on, too, as the proof that none is missing. If a page fails for `PATIENCE` seconds, the backfill ends there.
 - Requests of all threads together are within the venue's rate limit, and a `Retry-After` holds for all.
 """
 
@@ -15,14 +17,16 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from queue import SimpleQueue
 
 import msgspec
 
 from rxfeed.core import Backoff, Reconnect
 from rxfeed.errors import RxfeedError
-from rxfeed.market import RestOrigin, Trade, stamp
+from rxfeed.feed.backfills import PATIENCE
+from rxfeed.market import BackfilledOrigin, PriorOrigin, PriorTrade, RestOrigin, Trade, stamp
 from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade, Venue
 
@@ -45,6 +49,23 @@ class MissingTrades(msgspec.Struct, frozen=True):
     """When the time is up, by `time.monotonic()`."""
 
 
+class BackfillRequest(msgspec.Struct, frozen=True):
+    """A request for the trades before *newer* that are not older than *since*."""
+
+    product_id: str
+    newer: RestTrade
+    since: datetime
+
+
+class FetchedBackfill(msgspec.Struct, frozen=True):
+    """Some of the trades of a backfill, and the one before them; *ended*: no more will come, because of *failure*."""
+
+    request: BackfillRequest
+    trades: list[PriorTrade]
+    ended: bool = False
+    failure: str = ""
+
+
 class FetchedTrades(msgspec.Struct, frozen=True):
     """Some of the trades of a request, with their origins; *ended*: no more will come."""
 
@@ -63,13 +84,13 @@ class TradeFetcher:
         self, venue: Venue, client: Callable[[float], HttpClient], patience: float, nudge: Callable[[], None]
     ) -> None:
         assert venue.rest is not None
-        self.answers: deque[FetchedTrades] = deque()
+        self.answers: deque[FetchedTrades | FetchedBackfill] = deque()
         self._venue, self._rules = venue, venue.rest
         self._make_client = client
         self._patience = patience
         self._nudge = nudge
         self._client: HttpClient | None = None
-        self._requests: SimpleQueue[MissingTrades | None] = SimpleQueue()
+        self._requests: SimpleQueue[MissingTrades | BackfillRequest | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
         self._warned = False
@@ -79,13 +100,19 @@ class TradeFetcher:
         self._nudge = nudge
 
     def request(self, product_id: str, first: int, last: int, newer: RestTrade | None) -> None:
+        until = time.monotonic() + self._patience
+        self._enqueue(MissingTrades(product_id, first, last, newer, until))
+
+    def backfill(self, product_id: str, newer: RestTrade, since: datetime) -> None:
+        self._enqueue(BackfillRequest(product_id, newer, since))
+
+    def _enqueue(self, request: MissingTrades | BackfillRequest) -> None:
         if self._closed.is_set():
             return
         if self._client is None:
             # Two attempts fit into the time, if the first one has no answer.
             self._client = self._make_client(self._patience / 2)
-        until = time.monotonic() + self._patience
-        self._requests.put(MissingTrades(product_id, first, last, newer, until))
+        self._requests.put(request)
         if len(self._threads) < _THREADS:
             thread = threading.Thread(target=self._work, name="rxfeed-repair", daemon=True)
             self._threads.append(thread)
@@ -103,11 +130,71 @@ class TradeFetcher:
 
     def _work(self) -> None:
         while (request := self._requests.get()) is not None:
+            failure = "a defect, which is in the log"
             try:
-                self._serve(request)
+                if isinstance(request, BackfillRequest):
+                    failure = self._serve_backfill(request)
+                else:
+                    self._serve(request)
             except Exception:
                 log.exception("repair: the request of missing trades failed: this is a defect, please report it")
-            self._answer(FetchedTrades(request, [], ended=True))
+            if isinstance(request, BackfillRequest):
+                self._answer(FetchedBackfill(request, [], ended=True, failure=failure))
+            else:
+                self._answer(FetchedTrades(request, [], ended=True))
+
+    def _serve_backfill(self, request: BackfillRequest) -> str:
+        """Request the pages of a backfill; returns why it ended before its time, empty if it did not."""
+        newer: RestTrade | None = request.newer
+        backoff, passes = Backoff(_PAUSES, apart=0.0), 0
+        until = time.monotonic() + PATIENCE
+        failure = ""
+        while newer is not None and not self._closed.is_set():
+            try:
+                page = self._page_before(request.product_id, newer)
+                passes += 1
+                if page or passes >= _MOST_PASSES:
+                    if page and (passes >= _MOST_PASSES or _follows(page, newer)):
+                        newer = self._pass_backfill(request, page)
+                        backoff, passes = Backoff(_PAUSES, apart=0.0), 0
+                        until = time.monotonic() + PATIENCE
+                        continue
+                    if not page:
+                        return ""  # the venue has no older ones
+            except RxfeedError as error:
+                failure = str(error)
+            pause = backoff.failed()
+            if pause is None or time.monotonic() + pause >= until or self._closed.wait(pause):
+                return failure or "the answers lack trades"
+        return ""
+
+    def _page_before(self, product: str, newer: RestTrade) -> list[tuple[RestTrade, bytes, int]]:
+        """The trades before *newer*, newest first, with their items and the time of the answer."""
+        assert self._client is not None
+        received = self._client.get(self._rules.trades_path(product, older_than=newer)).body
+        found, items, ns = self._rules.trades(product, received), self._rules.trade_items(received), time.time_ns()
+        by_id = {
+            each.trade_id: (each, item, ns)
+            for each, item in zip(found, items, strict=True)
+            if each.trade_id < newer.trade_id and each.time <= newer.time
+        }
+        return [by_id[number] for number in sorted(by_id, reverse=True)]
+
+    def _pass_backfill(self, request: BackfillRequest, page: list[tuple[RestTrade, bytes, int]]) -> RestTrade | None:
+        """Pass on the trades of *page*; returns the one before which the next page is, `None`: there is none."""
+        trades: list[PriorTrade] = []
+        oldest: RestTrade | None = None
+        for oldest, item, ns in page:
+            trade = self._venue.prior_trade(oldest)
+            if trade is None:
+                continue
+            counts = oldest.time >= request.since
+            trades.append(stamp(trade, BackfilledOrigin(item, ns, 0) if counts else PriorOrigin(item, ns, 0)))
+            if not counts:
+                self._answer(FetchedBackfill(request, trades))
+                return None
+        self._answer(FetchedBackfill(request, trades))
+        return oldest
 
     def _serve(self, request: MissingTrades) -> None:
         backoff, passes = Backoff(_PAUSES, apart=0.0), 0
@@ -154,7 +241,7 @@ class TradeFetcher:
         if trades:
             self._answer(FetchedTrades(request, trades))
 
-    def _answer(self, answer: FetchedTrades) -> None:
+    def _answer(self, answer: FetchedTrades | FetchedBackfill) -> None:
         self.answers.append(answer)
         self._nudge()
 
@@ -168,3 +255,8 @@ class TradeFetcher:
             *(request.first, request.last, request.product_id, error),
         )
         self._warned = True
+
+
+def _follows(page: Sequence[tuple[RestTrade, bytes, int]], newer: RestTrade) -> bool:
+    """True if no trade is missing in *page*, up to *newer*."""
+    return [each.trade_id for each, _, _ in page] == [*range(newer.trade_id - 1, newer.trade_id - 1 - len(page), -1)]

@@ -5,6 +5,8 @@ Rules:
   of their observers. `TradeRepair` decides what is output, and when. All other messages pass as ever.
 - A held message keeps the epoch of its receipt. Trades that could not be had raise the epoch of the product's trades
   where they are missing in the output, so the messages after them get a higher one.
+- The trades of a backfill (see `backfills.py`) come out in the same way, before the first trade of their product. They
+  have the epoch with which the product's trades began.
 - Everything is delivered on the thread of the feed, between the frames that it reads.
 """
 
@@ -20,9 +22,11 @@ from rxfeed.core import (
     EPOCH_KINDS,
     TRADES,
     Awaited,
+    BackfilledTrades,
     GapDetector,
     LostTrades,
     Missed,
+    Pair,
     Reconnect,
     Repair,
     RepairedNumbers,
@@ -31,27 +35,32 @@ from rxfeed.core import (
     TradeRepair,
     in_seconds,
 )
+from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import with_epoch, with_epochs
+from rxfeed.feed.held_messages import is_of_several, with_epoch, with_epochs
 from rxfeed.feed.settings import FeedSettings
-from rxfeed.feed.trade_fetcher import TradeFetcher
-from rxfeed.market import Message, PriorTrade, RestOrigin, Trade
+from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
+from rxfeed.market import BackfilledOrigin, Message, PriorOrigin, PriorTrade, Trade, of_connection, stamp
 from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade
 
 
 class TradeRepairs:
-    """The repairs of one feed, over all its connections; *now* is the feed's clock."""
+    """The repairs of one feed, over all its connections; *now* is the feed's clock.
+
+    *policy*: `None` repairs nothing. *backfills*: `None` for no backfill.
+    """
 
     def __init__(
         self,
-        policy: Repair,
+        policy: Repair | None,
         channel: str,
         streams: FeedStreams,
         continuity: GapDetector,
         fetcher: TradeFetcher,
         now: Callable[[], float],
+        backfills: Backfills | None = None,
     ) -> None:
         self._channel = channel
         self._streams = streams
@@ -59,13 +68,17 @@ class TradeRepairs:
         self._continuity = continuity
         self._fetcher = fetcher
         self._now = now
-        self._machine = TradeRepair(policy)
+        self._machine = TradeRepair(policy or Repair())
+        self._backfills = backfills
+        self._backfill_epochs: dict[str, int] = {}  # of the trades with which a product begins
         self._observer: Observer[Message] = Observer(self._hold)
         self._new: list[Awaited] = []  # not requested yet
         self._epochs: dict[str, list[tuple[Awaited, int]]] = {}  # of the trades of each hole, less the losses
         self._losses: Counter[str] = Counter()  # by product, since its trades are held
-        self._begun = False
-        continuity.can_repair = self._can_repair
+        self._begun = self._finished = False
+        self._holding: set[str] = set()  # products of which this object gets the trades
+        if policy is not None:
+            continuity.can_repair = self._can_repair
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
         """Answers call *nudge* from now on."""
@@ -92,6 +105,19 @@ class TradeRepairs:
         self._new.append(found)
         self._begun = True
         self._router.hold(product, self._observer)
+        self._holding.add(product)
+
+    def subscribed(self, pairs: Iterable[Pair]) -> None:
+        """These are the subscriptions from now on: the trades of new products are held for their backfill."""
+        if self._backfills is None:
+            return
+        for product in self._backfills.subscribed(pairs, self._streams.now()):
+            if self._machine.expect(product, self._now(), FIRST_WITHIN):
+                self._begun = True
+                self._router.hold(product, self._observer)
+                self._holding.add(product)
+            else:
+                self._backfills.close(product, "trades of it are held already")
 
     def restarted(self, found: Restarted) -> None:
         """The numbers begin anew, so that what is held cannot be put in order with what follows."""
@@ -103,11 +129,16 @@ class TradeRepairs:
         self._begun = False
         if self._new:  # no message has come after the gap
             self._request(None)
+        if self._backfills is not None:
+            self._request_backfills(self._backfills)
         self._take_answers()
         self._output(self._machine.due(self._now()))
+        for product in [*self._holding]:  # one that had nothing to output
+            self._pass_again(product)
 
     def finish(self) -> None:
         """Deliver all that is held; no further trades come."""
+        self._finished = True
         self._fetcher.close()
         self._take_answers()
         self._output(self._machine.finish(self._now()))
@@ -130,11 +161,57 @@ class TradeRepairs:
         """Called by the router with each message of a product that is held."""
         if self._new:
             self._request(message)
+        backfills = self._backfills
+        if (
+            backfills is not None
+            and isinstance(message, Trade | PriorTrade)
+            and not backfills.requested(message.product_id)
+            and self._begins(backfills, message)
+        ):
+            return
         if self._losses:
             losses = self._losses[str(message.product_id)]
             if losses and EPOCH_KINDS[type(message)] == TRADES:
                 with_epoch(message, message.epoch - losses)
         self._output(self._machine.hold(message, self._now()))
+
+    def _begins(self, backfills: Backfills, trade: Trade | PriorTrade) -> bool:
+        """*trade* is one of the first of its product. True if it was taken, False if it waits as any other."""
+        product = trade.product_id
+        self._begun = True
+        self._backfill_epochs.setdefault(product, trade.epoch)
+        if isinstance(trade, Trade):
+            backfills.came(trade)
+            return False
+        self._machine.begins_after(product, trade.trade_id)
+        if backfills.counts(trade):
+            kind = of_connection(BackfilledOrigin, trade.connection)
+            stamp(trade, kind(trade.raw, trade.received_ns, trade.epoch))
+            self._router.route_of(type(trade), product).count -= 1  # it is counted when it is delivered
+            self._machine.fetched(product, [trade], self._now())
+        else:
+            origin = trade._origin  # pyright: ignore[reportPrivateUsage]  # which only a feed replaces
+            if origin is not None and is_of_several(origin):
+                kind = of_connection(PriorOrigin, trade.connection)
+                stamp(trade, kind(trade.raw, trade.received_ns, trade.epoch))
+            self._emit(trade)
+        return True
+
+    def _request_backfills(self, backfills: Backfills) -> None:
+        now = self._now()
+        for product, newer, since in backfills.due():
+            if newer is None:
+                self._end_backfill(product)
+            else:
+                self._machine.extend(product, now + 2 * PATIENCE)
+                self._fetcher.backfill(product, newer, since)
+
+    def _end_backfill(self, product: str, failure: str = "") -> None:
+        """No more of the product's backfill comes: deliver what is here."""
+        if self._backfills is not None:
+            self._backfills.close(product, failure)
+        self._output(self._machine.backfilled(product, self._now()))
+        self._pass_again(product)
 
     def _request(self, message: Message | None) -> None:
         """Request the trades of new holes; *message*: the first one after them, `None` if none has come."""
@@ -146,7 +223,7 @@ class TradeRepairs:
                     waiting.append(hole)
                     continue
                 if message.trade_id > hole.last:
-                    newer = _as_rest(message)
+                    newer = as_rest(message)
             self._fetcher.request(hole.product_id, hole.first, hole.last, newer)
         self._new = waiting
 
@@ -155,13 +232,20 @@ class TradeRepairs:
         while answers:
             answer = answers.popleft()
             request, now = answer.request, self._now()
+            if isinstance(answer, FetchedBackfill):
+                self._output(self._machine.fetched(request.product_id, answer.trades, now))
+                self._machine.extend(request.product_id, now + 2 * PATIENCE)
+                if answer.ended:
+                    self._end_backfill(request.product_id, answer.failure)
+                continue
+            assert isinstance(request, MissingTrades)
             self._output(self._machine.fetched(request.product_id, answer.trades, now))
             if answer.ended:
                 self._output(self._machine.exhausted(request.product_id, request.first, request.last, now))
 
     # ---- out
 
-    def _output(self, outputs: Iterable[Message | RepairedTrades | LostTrades]) -> None:
+    def _output(self, outputs: Iterable[Message | BackfilledTrades | RepairedTrades | LostTrades]) -> None:
         lost: LostTrades | None = None
         held: list[Message] = []
         products: set[str] = set()
@@ -172,14 +256,16 @@ class TradeRepairs:
                 continue
             self._deliver(held)
             held = []
-            if isinstance(output, LostTrades):
+            if isinstance(output, BackfilledTrades):
+                self._streams.backfilled(self._channel, output)
+            elif isinstance(output, LostTrades):
                 lost = output
                 self._lose(output)
             elif isinstance(output, RepairedTrades):
                 follows = lost is not None and lost.last + 1 == output.first
                 self._report(output, output.first if lost is None or not follows else lost.first)
             else:
-                self._deliver_repaired(output)
+                self._deliver_fetched(output)
         self._deliver(held)
         for product in products:
             self._pass_again(product)
@@ -188,7 +274,11 @@ class TradeRepairs:
         """If nothing of *product* is held any more, its messages go to their observers again."""
         if not self._machine.holds(product):
             self._router.let_pass(product)
+            self._holding.discard(product)
             self._epochs.pop(product, None)
+            self._backfill_epochs.pop(product, None)
+            if self._backfills is not None:
+                self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
             del self._losses[product]
 
     def _lose(self, lost: LostTrades) -> None:
@@ -202,10 +292,13 @@ class TradeRepairs:
         self._continuity.settled(self._channel, run.product_id, first, run.last)
         self._streams.found(RepairedNumbers(run.product_id, self._channel, run.first, run.last, run.seconds))
 
-    def _deliver_repaired(self, trade: Message) -> None:
-        assert isinstance(trade, Trade)
+    def _deliver_fetched(self, trade: Message) -> None:
+        assert isinstance(trade, Trade | PriorTrade)
         product, number = trade.product_id, trade.trade_id
-        epoch = next(epoch for hole, epoch in self._epochs[product] if hole.first <= number <= hole.last)
+        if isinstance(trade, PriorTrade):
+            epoch = self._backfill_epochs[product]
+        else:
+            epoch = next(epoch for hole, epoch in self._epochs[product] if hole.first <= number <= hole.last)
         self._router.route_of(type(trade), product).count += 1
         self._emit(with_epoch(trade, epoch + self._losses[product]))
 
@@ -232,18 +325,8 @@ class TradeRepairs:
 
 
 def _is_fetched(message: Message) -> bool:
-    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]  # of the REST API alone
-
-
-def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
-    return RestTrade(
-        product_id=trade.product_id,
-        trade_id=trade.trade_id,
-        price=trade.price,
-        size=trade.size,
-        time=trade.time,
-        maker_side=trade.maker_side,
-    )
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    return origin is not None and origin.apart
 
 
 def make_repairs(
@@ -251,7 +334,7 @@ def make_repairs(
 ) -> TradeRepairs | None:
     """The repairs of what *continuity* misses; `None` if *settings* have none. *nudge* is called for each answer."""
     policy, venue, transport = settings.repairs, settings.venue, settings.transport
-    if policy is None:
+    if policy is None and settings.backfill is None:
         return None
     assert venue.rest is not None
 
@@ -265,5 +348,9 @@ def make_repairs(
             proxy=transport.proxy,
         )
 
-    fetcher = TradeFetcher(venue, client, clock.real(in_seconds(policy.patience)), nudge)
-    return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now)
+    patience = PATIENCE if policy is None else in_seconds(policy.patience)
+    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge)
+    backfills = (
+        None if settings.backfill is None else Backfills(settings.backfill, venue.repairable, settings.backfilled)
+    )
+    return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now, backfills)

@@ -4,12 +4,14 @@ from rxfeed.market.books import Auction, BookSnapshot, BookUpdate
 from rxfeed.market.control import AnyHeartbeat, ChannelSubscription, ErrorMessage, Heartbeat, Subscriptions
 from rxfeed.market.epoch import EPOCH, FIRST, LAST, MICROSECOND, microseconds, moment
 from rxfeed.market.message import (
+    BackfilledOrigin,
     Count,
     FrameOrigin,
     Level,
     Malformed,
     Message,
     Origin,
+    PriorOrigin,
     RepairedFrameOrigin,
     RepairedOrigin,
     Repairs,
@@ -45,6 +47,7 @@ __all__ = [
     "ZERO",
     "AnyHeartbeat",
     "Auction",
+    "BackfilledOrigin",
     "BookSnapshot",
     "BookUpdate",
     "BookUpdateText",
@@ -62,6 +65,7 @@ __all__ = [
     "OrderMatched",
     "OrderOpened",
     "Origin",
+    "PriorOrigin",
     "PriorTrade",
     "RepairedFrameOrigin",
     "RepairedOrigin",

@@ -36,12 +36,29 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     of_repair: ClassVar[bool] = False
     """True for a trade that had been missed, and came in another way."""
+    of_backfill: ClassVar[bool] = False
+    """True for a trade from before the subscription that was requested, and counts in windows."""
+    apart: ClassVar[bool] = False
+    """True if *raw* is not the message's frame: it is an item of an answer, or the frame of several messages."""
     connection: ClassVar[int] = 0
     """The number of the feed's connection that received the frame; 0: it has only one. See `of_connection`."""
 
     raw: bytes
     received_ns: int
     epoch: int
+
+
+class PriorOrigin(Origin, frozen=True, gc=False):
+    """The origin of the last trade before those of a backfill: it proves that they begin there."""
+
+    apart: ClassVar[bool] = True
+
+
+class BackfilledOrigin(Origin, frozen=True, gc=False):
+    """The origin of a trade from before the subscription that was requested, or came with those that were."""
+
+    of_backfill: ClassVar[bool] = True
+    apart: ClassVar[bool] = True
 
 
 class FrameOrigin(Origin, frozen=True, gc=False):
@@ -71,7 +88,7 @@ def of_connection(kind: type[_O], number: int) -> type[_O]:
         namespace = {"connection": number, "__reduce__": reduced, "__module__": kind.__module__}
         found = msgspec.defstruct(kind.__name__, [], bases=(kind,), namespace=namespace, frozen=True, gc=False)
         _OF_CONNECTIONS[kind, number] = found
-    return found
+    return found  # pyright: ignore[reportReturnType]  # it is a subclass of *kind*
 
 
 def _origin_of_connection(kind: type[Origin], number: int, *fields: Any) -> Origin:
@@ -95,6 +112,8 @@ class RepairedOrigin(Origin, frozen=True, gc=False):
 
 class RestOrigin(RepairedOrigin, frozen=True, gc=False):
     """The same of a trade that was requested from the REST API: *raw* is its item of the answer."""
+
+    apart: ClassVar[bool] = True
 
 
 class RepairedFrameOrigin(FrameOrigin, frozen=True, gc=False):
@@ -176,6 +195,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         return origin is not None and origin.of_repair
 
     @property
+    def backfilled(self) -> bool:
+        """True for a trade from before the subscription that `Feed(backfill=...)` requested: windows count it."""
+        origin = self._origin
+        return origin is not None and origin.of_backfill
+
+    @property
     def unstamped(self) -> Message:
         """The message without its origin, and so with nothing but its fields."""
         return self if self._origin is None else msgspec.structs.replace(self, _origin=None)
@@ -202,7 +227,7 @@ def stamp(message: _M, origin: Origin) -> _M:
 def frame_of(message: Message) -> bytes:
     """`raw`, or for a trade of the REST API its encoding, which the venue's decoder decodes as it does a frame."""
     origin = message._origin  # pyright: ignore[reportPrivateUsage]  # of this module
-    return msgspec.json.encode(message.unstamped) if isinstance(origin, RestOrigin) else message.raw
+    return msgspec.json.encode(message.unstamped) if origin is not None and origin.apart else message.raw
 
 
 def frame_origin(

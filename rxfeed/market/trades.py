@@ -49,7 +49,10 @@ class Trade(TradeFields, frozen=True, kw_only=True, gc=False):
 
 
 class PriorTrade(TradeFields, frozen=True, kw_only=True, gc=False):
-    """A trade from before the subscription, perhaps hours old: it is not a new one, and so no `Trade`."""
+    """A trade from before the subscription, perhaps hours old: it is not a new one, and so no `Trade`.
+
+    If it is `backfilled`, windows, rolling results and bars count it. Others only show whether a trade was missed.
+    """
 
 
 class Ticker(Message, frozen=True, kw_only=True, gc=False):

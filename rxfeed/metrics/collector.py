@@ -85,7 +85,7 @@ class PartsCollector(Collector):
         for metric in METRICS.values():
             family = _family(metric)
             for labels, value in values.numbers.get(metric.name, {}).items():
-                # Of counters and gauges, whose method takes a number; a histogram has none of these.
+                # Of counters and gauges: their method takes a number. A histogram has none of these.
                 family.add_metric(labels, float(value))  # pyright: ignore[reportArgumentType, reportCallIssue]  # as above
             for labels, histogram in values.histograms.get(metric.name, {}).items():
                 assert isinstance(family, HistogramMetricFamily)

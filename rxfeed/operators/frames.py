@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rxfeed.core import arguments
-from rxfeed.dataframes import Batches, Library, library_of, to_dataframe
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
+
+if TYPE_CHECKING:
+    from rxfeed.dataframes import Library
 
 
 def to_frames(
@@ -33,6 +35,8 @@ def to_frames(
     stream with `ConfigError`. If the stream fails, the items before the failure are emitted first. At a gap nothing
     changes: the items have their own `epoch` or `complete`.
     """
+    from rxfeed.dataframes import Batches, library_of, to_dataframe  # which most programs do not need
+
     if rows is not None:
         arguments.positive_integer("rows", rows)
     library_of(library)

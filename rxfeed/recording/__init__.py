@@ -23,7 +23,7 @@ from rxfeed.recording.format import (
 from rxfeed.recording.insertions import REPAIRED_IDS
 from rxfeed.recording.lines import Lines, Recordable
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
-from rxfeed.recording.merging import repaired
+from rxfeed.recording.merging import doubted_kinds, merged_statuses, received_frame, received_line, repaired
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.player import Player, content_of
 from rxfeed.recording.reading import Recording, SegmentOpen
@@ -89,6 +89,7 @@ __all__ = [
     "content_of",
     "decode_line",
     "disk_space",
+    "doubted_kinds",
     "end_line",
     "expired",
     "find",
@@ -99,10 +100,13 @@ __all__ = [
     "make_folder",
     "mark_segments",
     "marked_segments",
+    "merged_statuses",
     "moment_of",
     "named_venue",
     "ns_of",
     "ordered",
+    "received_frame",
+    "received_line",
     "record",
     "recorded_ids",
     "refusal",

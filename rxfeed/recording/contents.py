@@ -221,7 +221,7 @@ class Contents:
                 continue
             epoch = entry.epoch + epochs.base
             if epochs.risen:
-                epoch += epochs.risen.get(message.product_id, 0)
+                epoch += epochs.risen.get(message.product_id or "", 0)
             if epoch > epochs.highest:
                 epochs.highest = epoch
             if isinstance(message, kinds) and (everything or takes(entry.ns, message.product_id)):
@@ -294,8 +294,7 @@ class Contents:
         if not isinstance(decoded, tuple):
             epoch = epochs.of(line.epoch, decoded.product_id)
             if isinstance(decoded, self._kinds) and takes(line.ns, decoded.product_id):
-                origin = RepairedOrigin if line.repaired else Origin
-                messages.append(stamp(decoded, origin(raw, line.ns, epoch)))
+                messages.append(stamp(decoded, line.origin(raw, line.ns, epoch)))
             return
         recorded = line.epochs or [line.epoch] * len(decoded)
         if len(recorded) != len(decoded):

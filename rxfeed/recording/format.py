@@ -45,7 +45,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.market import Malformed
+from rxfeed.market import BackfilledOrigin, Malformed, Origin, RepairedOrigin, of_connection
 from rxfeed.recording.timestamps import on_calendar
 
 VERSION = 1
@@ -128,9 +128,16 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     first: int | None = None
     last: int | None = None
     redacted: bool = False
+    backfilled: bool = False
 
     def __post_init__(self) -> None:
         on_calendar(self.ns)
+
+    @property
+    def origin(self) -> type[Origin]:
+        """What the origin of its message is, if the frame has one message."""
+        kind = RepairedOrigin if self.repaired else BackfilledOrigin if self.backfilled else Origin
+        return of_connection(kind, self.connection)
 
     @property
     def has_frame(self) -> bool:
@@ -187,6 +194,16 @@ def repaired_line(frame: bytes, received_ns: int, epoch: int, connection: int = 
     """The line of a trade that had been missed, and came from the REST API."""
     of = b',"connection":%d' % connection if connection else b""
     return b'{"ns":%d,"epoch":%d%b,"repaired":[0],"frame":%b}\n' % (received_ns, epoch, of, frame)
+
+
+def backfilled_line(frame: bytes, received_ns: int, epoch: int, connection: int = 0) -> bytes:
+    """The line of a trade from before the subscription that was requested.
+
+    It has an empty list of repaired places, so that it is read as a line by itself.
+    """
+    of = b',"connection":%d' % connection if connection else b""
+    line = b'{"ns":%d,"epoch":%d%b,"repaired":[],"backfilled":true,"frame":%b}\n'
+    return line % (received_ns, epoch, of, frame)
 
 
 def inserted_line(frame: bytes, ns: int, before: int) -> bytes:

@@ -17,6 +17,7 @@ from rxfeed.recording.events import status_line
 from rxfeed.recording.format import (
     LONGEST_LINE,
     Line,
+    backfilled_line,
     encode,
     frame_line,
     malformed_line,
@@ -177,6 +178,9 @@ def _line_of(message: Message, raw: bytes) -> bytes:
         return frame_line(raw, message.received_ns, message.epoch, origin.epochs, origin.repaired, message.connection)
     if message.repaired:
         return repaired_line(frame_of(message), message.received_ns, message.epoch, message.connection)
+    if origin is not None and origin.apart:
+        line = backfilled_line if origin.of_backfill else frame_line
+        return line(frame_of(message), message.received_ns, message.epoch, connection=message.connection)
     return frame_line(raw, message.received_ns, message.epoch, connection=message.connection)
 
 

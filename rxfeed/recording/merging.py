@@ -29,7 +29,7 @@ from rxfeed.feed import (
     Repaired,
     SequenceReset,
 )
-from rxfeed.market import Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
+from rxfeed.market import Malformed, Message, frame_origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, Repairs
 from rxfeed.recording.format import Line, malformed_frame
@@ -57,18 +57,24 @@ def merged(
     """
     if venue.merging is None:
         raise ConfigError(f"merge: recordings of {venue.name} cannot be merged")
-    machine = Merge(venue.merging, patience)
+    machine = Merge(venue.merging, patience, partial(doubted_kinds, venue))
     sessions = [list(session) for _, session in groupby(parts, attrgetter("session"))]
     collectors = (
         _collector(number, session, unreadable, venue, repairs or {}) for number, session in enumerate(sessions)
     )
     missing: set[str] = set()  # products with a HeartbeatMissing that was output
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
-        yield from _statuses(items, missing)
-    yield from _statuses(machine.finish(), missing)
+        yield from merged_statuses(items, missing)
+    yield from merged_statuses(machine.finish(), missing)
 
 
-def _statuses(items: Iterable[MergedItem], missing: set[str]) -> Iterator[MergedItem]:
+def doubted_kinds(venue: Venue, frame: Malformed) -> frozenset[type[Message]] | None:
+    """The types of the messages that may have been in *frame*; empty: of any, `None`: of none that is data."""
+    return None if frame.type in venue.without_data else venue.types_named(frame.type)
+
+
+def merged_statuses(items: Iterable[MergedItem], missing: set[str]) -> Iterator[MergedItem]:
+    """*items*, with gaps and resets as statuses. *missing*: products of which heartbeats are missing; it changes."""
     for each in items:
         item = each.item
         if isinstance(item, Missed | Restarted):
@@ -127,39 +133,52 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
 def _part(number: int, recording: Recording, venue: Venue, repair: Part | None, up: set[int]) -> Iterator[ReceivedItem]:
     """The items of one file; *up*: the numbers of the session's open connections, which is changed."""
     ids = recorded_ids(recording)
-    received_frame = partial(_frame, number, venue.decoder(stored=True, renamed=ids).decode, venue)
+    decode = venue.decoder(stored=True, renamed=ids).decode
     if recording.kind != "segment":
         for ns, raw in recording.frames():
-            yield from received_frame(raw, Line(ns=ns))
+            yield from received_frame(number, decode, venue, raw, Line(ns=ns))
         return
     insertions = Insertions(None if repair is None else repair.opened())
     for index, line in recording.lines():
         for inserted in insertions.take(index):
             if inserted.has_frame:
                 own = replace(inserted, ns=max(inserted.ns, line.ns), epoch=line.epoch)
-                yield from received_frame(own.raw(), own)
-        if line.malformed is not None:
-            yield ReceivedItem(number, line.ns, malformed_frame(line))
-        elif line.has_frame:
-            yield from received_frame(line.raw(), line)
-        elif line.pong is not None:
-            pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
-            yield ReceivedItem(number, line.ns, StatusEvent(pong))
-        elif line.has_status:
-            item = _event(line, recording, index, next(iter(venue.heartbeats), ""), ids, up)
-            if item is not None:
-                yield ReceivedItem(number, line.ns, item)
+                yield from received_frame(number, decode, venue, own.raw(), own)
+        try:
+            yield from received_line(number, decode, venue, ids, line, up)
+        except ValueError as error:
+            raise recording.damaged(index, 0, str(error)) from None
 
 
-def _frame(
+def received_line(
+    number: int, decode: Callable[[bytes], Decoded], venue: Venue, ids: DeliveredIds, line: Line, up: set[int]
+) -> Iterator[ReceivedItem]:
+    """The items of a `Merge` in *line*, of the collector *number*; raises `ValueError` if it is not valid.
+
+    *up*: the numbers of the session's open connections, which is changed.
+    """
+    if line.malformed is not None:
+        yield ReceivedItem(number, line.ns, malformed_frame(line))
+    elif line.has_frame:
+        yield from received_frame(number, decode, venue, line.raw(), line)
+    elif line.pong is not None:
+        pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
+        yield ReceivedItem(number, line.ns, StatusEvent(pong))
+    elif line.has_status:
+        item = _event(status_of(line), next(iter(venue.heartbeats), ""), ids, up)
+        if item is not None:
+            yield ReceivedItem(number, line.ns, item)
+
+
+def received_frame(
     number: int, decode: Callable[[bytes], Decoded], venue: Venue, raw: bytes, line: Line
 ) -> Iterator[ReceivedItem]:
+    """The items in the frame *raw*, with the receipt and the epochs of *line*."""
     decoded, ns = decode(raw), line.ns
     if isinstance(decoded, Malformed):
         yield ReceivedItem(number, ns, replace(decoded, received_ns=ns))
     elif not isinstance(decoded, tuple):
-        origin = RepairedOrigin if line.repaired else Origin
-        yield ReceivedItem(number, ns, stamp(decoded, origin(raw, ns, line.epoch)))
+        yield ReceivedItem(number, ns, stamp(decoded, line.origin(raw, ns, line.epoch)))
     else:
         several, places = len(decoded), tuple(line.repaired or ())
         epochs = line.epochs if line.epochs and len(line.epochs) == several else [line.epoch] * several
@@ -177,17 +196,13 @@ def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue)
 
 
 def _event(
-    line: Line, recording: Recording, index: int, heartbeats: str, ids: DeliveredIds, up: set[int]
+    status: FeedStatus | None, heartbeats: str, ids: DeliveredIds, up: set[int]
 ) -> ConnectionChange | StatusEvent | None:
     """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself.
 
     A session with several connections is one collector. While one of them is open, the loss of another one shows in the
     epochs of what may be missing.
     """
-    try:
-        status = status_of(line)
-    except ValueError as error:
-        raise recording.damaged(index, 0, str(error)) from None
     match status:
         case ProductRenamed():
             apply(status, ids)

@@ -28,6 +28,7 @@ from rxfeed.feed import (
     Subscribed,
 )
 from rxfeed.market import (
+    BackfilledOrigin,
     BookSnapshot,
     BookUpdate,
     FrameOrigin,
@@ -173,7 +174,7 @@ class Player:
     def _merged(self, message: Message, merged: MergedItem) -> None:
         origin: Any = message._origin
         if not isinstance(origin, FrameOrigin):
-            kind = RepairedOrigin if message.repaired else Origin
+            kind = RepairedOrigin if message.repaired else BackfilledOrigin if message.backfilled else Origin
             self._dispatcher.deliver_recorded(message, origin.raw, merged.ns, merged.epoch, kind)
             return
         # The other messages of the frame are merged each by itself.
@@ -399,10 +400,9 @@ class Player:
         elif isinstance(message, tuple):
             self._frame(message, raw, line)
         elif self._reached(line.ns, message.product_id):
-            kind = of_connection(RepairedOrigin if line.repaired else Origin, line.connection)
             epoch += self._risen[message.product_id] if self._risen else 0
             self._highest = max(self._highest, epoch)
-            self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
+            self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, line.origin)
 
     def _frame(self, messages: tuple[Message, ...], raw: bytes, line: Line) -> None:
         """Play a frame with several messages."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,7 @@ from typing import cast
 
 import msgspec
 
-from rxfeed.errors import ConfigError, SinkError
-from rxfeed.feed import RecentRate
-from rxfeed.operators import BoundedQueue, ForkedQueue
+from rxfeed.feed import BlockingWriter, RecentRate
 from rxfeed.recording.format import About
 from rxfeed.recording.lines import Lines, Recordable, received_ns
 from rxfeed.recording.segment_file import Totals
@@ -56,13 +53,8 @@ class RecorderCounters(Totals):
         self.rate = RecentRate()
 
 
-class RecordingWriter:
-    """The queue and the thread of one subscription, and their end.
-
-    *emit* is called with segments and *ended* at the end, on this thread; *unsubscribe* unsubscribes from the source.
-    """
-
-    flush_seconds = 30.0
+class RecordingWriter(BlockingWriter["Recordable | _Rotation"]):
+    """One subscription of a recorder. *emit* is called with segments, on the writer's thread."""
 
     def __init__(
         self,
@@ -74,13 +66,11 @@ class RecordingWriter:
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
     ) -> None:
+        super().__init__("rxfeed-record", log, settings.queue_size, counters, ended, unsubscribe)
         self._settings = settings
         self._counters = counters
         self._lines = lines
         self._emit_to = emit
-        self._on_end = ended
-        self._unsubscribe = unsubscribe
-        self._queue: BoundedQueue[Recordable | _Rotation] = BoundedQueue(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
             segment_bytes=settings.segment_bytes,
@@ -91,75 +81,24 @@ class RecordingWriter:
             about=about,
             mode=settings.mode,
         )
-        self._cause: Exception | None = None
-        self._writing = self._lost = 0
+        self._writing = 0
         self._oldest_ns = 0
         self._rotates = False
-        self._finished = threading.Event()
-        # A daemon, so that a script without a `close` still exits; at exit the process waits for it.
-        self._thread = threading.Thread(target=self._work, name="rxfeed-record", daemon=True)
 
     # ---- for the source and for other threads
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def put(self, item: Recordable) -> None:
-        queue = self._queue
-        if len(queue) < queue.size:
-            queue.put(item)
-            return
-        began = time.monotonic()
-        queue.put(item)
-        self._counters.waited += time.monotonic() - began
 
     def rotate(self) -> None:
         self._rotates = True
         if not self.over:
             self._queue.put(_ROTATION)
 
-    def end(self, cause: Exception | None = None) -> None:
-        self._cause = self._cause or cause
-        self._queue.end()
-
-    def wait(self) -> None:
-        self._thread.join()
-
     def close(self, timeout: float | None) -> int:
-        """End; wait until all is written, or *timeout* seconds. Returns the number of unwritten items."""
-        self._unsubscribe()
-        self.end()
-        if threading.current_thread() is not self._thread:
-            self._finished.wait(timeout)
+        super().close(timeout)
         return self.queued + self._counters.unwritten + self._counters.lost + self.late
-
-    @property
-    def over(self) -> bool:
-        return self._finished.is_set()
 
     @property
     def queued(self) -> int:
         return len(self._queue) + self._writing
-
-    @property
-    def late(self) -> int:
-        """Items that came after the end."""
-        return self._queue.late
-
-    @property
-    def remaining(self) -> tuple[int, int]:
-        return self.queued + self.late + self._lost, 0
-
-    @property
-    def full(self) -> bool:
-        return len(self._queue) >= self._queue.size
-
-    @property
-    def threads(self) -> tuple[threading.Thread, ...]:
-        return (self._thread,)
-
-    def forked(self) -> None:
-        self._queue = ForkedQueue()
 
     @property
     def lag(self) -> float:
@@ -175,19 +114,13 @@ class RecordingWriter:
 
     # ---- on the writer's thread
 
-    def _work(self) -> None:
-        try:
-            self._segments.open()
-            # Items are written and flushed as soon as they are taken: so they wait no longer than `flush_seconds`.
-            while items := self._queue.take(_BATCH, _BATCH, self._settings.flush_seconds):
-                for run in self._between_rotations(items):
-                    self._write(run)
-            self._segments.close()
-        except Exception as error:
-            self._failed(error)
-        finally:
-            self._finished.set()
-            self._on_end(self._cause)
+    def _write_all(self) -> None:
+        self._segments.open()
+        # Items are written and flushed as soon as they are taken: so they wait no longer than `flush_seconds`.
+        while items := self._queue.take(_BATCH, _BATCH, self._settings.flush_seconds):
+            for run in self._between_rotations(items):
+                self._write(run)
+        self._segments.close()
 
     def _between_rotations(self, items: list[Recordable | _Rotation]) -> Iterator[list[Recordable]]:
         """The *items* to write, and at each rotation among them the segment is finished."""
@@ -212,20 +145,7 @@ class RecordingWriter:
             self._counters.rate.add(chunk.frames)
         self._writing = self._oldest_ns = 0  # the last items may be of a frame that was written before
 
-    def _failed(self, error: Exception) -> None:
-        if not isinstance(error, SinkError | ConfigError):
-            with contextlib.suppress(Exception):  # a failing log
-                log.exception("a defect of rxfeed, please report it")
-        self._queue.end()
-        self._unsubscribe()
+    def _give_up(self) -> int:
         self._segments.abandon()
-        held = self._writing + self._queue.clear()
-        self._counters.unwritten += held
-        self._lost += held
-        unwritten = held + self.late
-        self._writing = self._oldest_ns = 0
-        if isinstance(error, ConfigError):
-            self._cause = error
-            return
-        self._cause = SinkError(f"{unwritten} items not written: {error or repr(error)}", unwritten)
-        self._cause.__cause__ = error
+        lost, self._writing, self._oldest_ns = self._writing, 0, 0
+        return lost

@@ -8,46 +8,28 @@
 - A reserve file keeps disk space for deletions; it is deleted when the disk is full.
 - A damaged batch is copied to a file of its own and skipped. A damaged database file is renamed, and its readable
   batches are copied into a new one. Both are logged, with the name of the file.
+- A file that was deleted is created again with the next batch, with those that wait; this is logged, too.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
-import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from rxfeed.errors import ConfigError, SinkError
 from rxfeed.sinks.quarantine import Reserve, Row, is_damage, quarantine_batch, quarantine_file, readable_rows, split
+from rxfeed.sinks.spill_file import INSERT, REMOVE, ROW, SpillFile, Statement, StoredBatch
 
 log = logging.getLogger("rxfeed.sinks")
-_LAYOUT = "1"
-_ROW = "id, count, received_ns, documents"
-_INSERT = f"INSERT INTO batches ({_ROW}) VALUES (?, ?, ?, ?)"
-_REMOVE = "DELETE FROM batches WHERE id = ?"
-# In a damaged row a column can have any type, and the count any value: such a batch counts as one document.
-_SIZES = """
-    SELECT id,
-        CASE WHEN typeof(count) = 'integer' AND count BETWEEN 1 AND max(1000000, length(documents))
-            THEN count ELSE 1 END,
-        CASE typeof(documents) WHEN 'blob' THEN length(documents) ELSE 0 END
-    FROM batches ORDER BY id"""
 # A key beyond this is damaged, too: the next one would leave what SQLite can hold.
 _LAST_KEY = 1 << 62
 _BUSY_BYTES = 64_000_000
 _MOST_UNDELETED = 100  # acknowledged batches, while none is appended
-
-
-class _Pending(NamedTuple):
-    key: int
-    documents: int
-    size: int
 
 
 class Spill:
@@ -79,79 +61,69 @@ class Spill:
         self._damaged = damaged
         self._lock = threading.Lock()
         self._undeleted: list[int] = []
-        self._pending: deque[_Pending] = deque()
+        self._pending: deque[StoredBatch] = deque()
         self._before, self._next = -1, 0
         self.documents = self.bytes = 0
         self.problem: str | None = None
-        self._connection: sqlite3.Connection | None = None
+        self._file = SpillFile(self.path, owner, mode)
         self._reserve = Reserve(f"{self.path}-reserve", mode)
         try:
             self._connect()
         except sqlite3.Error as error:
             if not is_damage(error):
-                self._close()
+                self._file.close()
                 locked = "another process or sink uses it" if "locked" in str(error) else str(error)
                 raise SinkError(f"spill {self.path}: {locked}", 0) from error
             self._restore(error)
         except ConfigError:
-            self._close()
+            self._file.close()
             raise
         self._reserve.fill()
 
     # ---- the file
 
-    @property
-    def _db(self) -> sqlite3.Connection:
-        assert self._connection is not None
-        return self._connection
-
     def _connect(self) -> None:
         """Open or create the file, and read the list of its batches."""
-        try:
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, self._mode))
-            with contextlib.suppress(PermissionError):
-                Path(self.path).chmod(self._mode)  # independent of the umask, and for a file of an earlier version
-        except OSError as error:
-            raise SinkError(f"spill {self.path}: {error.strerror or error}", 0) from error
-        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
-        self._db.text_factory = bytes  # text that is no UTF-8 must not stop the reading
-        for pragma in ("auto_vacuum=INCREMENTAL", "locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
-            self._db.execute(f"PRAGMA {pragma}").fetchall()
-        self._db.execute("BEGIN EXCLUSIVE")
-        self._db.execute("CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT)")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS batches"
-            " (id INTEGER PRIMARY KEY, count INTEGER, received_ns INTEGER, documents BLOB)"
-        )
-        for name, value in (("layout", _LAYOUT), ("collection", self._owner)):
-            self._db.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
-            found = self._db.execute("SELECT CAST(value AS BLOB) FROM about WHERE name = ?", (name,)).fetchone()[0]
-            if found != value.encode():
-                shown = None if found is None else found.decode(errors="replace")
-                raise ConfigError(f"spill: {self.path} is of {name} {shown!r}, not {value!r}")
-        self._db.execute("COMMIT")
         left_out = set(self._undeleted)
-        rows = map(_Pending._make, self._db.execute(_SIZES))
-        self._pending = deque(row for row in rows if row.key not in left_out)
-        self.documents = sum(row.documents for row in self._pending)
-        self.bytes = sum(row.size for row in self._pending)
-        keys = [row.key for row in self._pending if abs(row.key) < _LAST_KEY]
+        self._pending = deque(each for each in self._file.open() if each.key not in left_out)
+        self.documents = sum(each.documents for each in self._pending)
+        self.bytes = sum(each.size for each in self._pending)
+        keys = [each.key for each in self._pending if abs(each.key) < _LAST_KEY]
         if keys:
             self._before = min(self._before, keys[0] - 1)
             self._next = max(self._next, keys[-1] + 1)
 
+    def _create_again(self) -> None:
+        """Create the file again, with all batches, since it was deleted, so that another process finds them."""
+        deleted, self._file = self._file, SpillFile(self.path, self._owner, self._mode)
+        left_out = set(self._undeleted)
+        try:
+            self._file.open()
+            for row in deleted.rows():
+                if row[0] not in left_out:
+                    self._file.execute((INSERT, [row]))
+        except (sqlite3.Error, SinkError) as error:  # such as a folder that is not there yet: it is tried again
+            self._file.unlink()
+            self._file = deleted
+            self.problem = f"spill {self.path}: {error}"
+            return
+        deleted.never_close()
+        self._undeleted.clear()
+        self._reserve.fill()
+        log.error("spill %s was deleted; it was created again, with %d documents that wait", self.path, self.documents)
+
     def _restore(self, error: sqlite3.Error) -> None:
         """Rename the damaged file, and create a new one with its readable batches."""
         had = self.documents
-        self._close()
+        self._file.close()
         try:
             aside = quarantine_file(self.path)
-            rows = readable_rows(aside, self._owner, _ROW)
-            self._connect()
+            rows = readable_rows(aside, self._owner, ROW)
+            self._file.open()
             with contextlib.suppress(sqlite3.Error):  # a full disk: they are still in the damaged file
-                self._db.executemany(f"INSERT OR IGNORE INTO batches ({_ROW}) VALUES (?, ?, ?, ?)", rows)
-            self._close()
+                for row in rows:
+                    self._file.execute((INSERT, [row]))
+            self._file.close()
             self._connect()
         except (sqlite3.Error, OSError) as failure:
             raise SinkError(f"spill {self.path} is damaged, and cannot be created again: {failure}", 0) from error
@@ -168,16 +140,9 @@ class Spill:
 
     def _anew(self) -> None:
         """Create the file again, since it is not needed and cannot be emptied."""
-        self._close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(self.path + suffix).unlink(missing_ok=True)
+        self._file.unlink()
         self._undeleted.clear()
         self._connect()
-
-    def _close(self) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            if self._connection is not None:
-                self._connection.close()
 
     # ---- batches
 
@@ -193,14 +158,16 @@ class Spill:
             return key if self._insert(key, documents, received_ns) else None
 
     def _insert(self, key: int, documents: list[bytes], received_ns: int) -> bool:
+        if not self._file.is_at_its_path:
+            self._create_again()
         blob = b"".join(documents)
         if self.bytes + len(blob) > self._most_bytes:
             return self._refuse(f"it has its {self._most_bytes} bytes")
         row = (key, len(documents), received_ns, blob)
         deleted = self._undeleted.copy()
         if not self._do(
-            (_INSERT, [row]),
-            (_REMOVE, [(each,) for each in deleted]),
+            (INSERT, [row]),
+            (REMOVE, [(each,) for each in deleted]),
         ):
             return self._refuse(str(self.problem))
         del self._undeleted[: len(deleted)]
@@ -211,7 +178,7 @@ class Spill:
         self._next = max(self._next, key + 1)
         self.documents += len(documents)
         self.bytes += len(blob)
-        pending = _Pending(key, len(documents), len(blob))
+        pending = StoredBatch(key, len(documents), len(blob))
         if self._pending and key < self._pending[0].key:
             self._pending.appendleft(pending)
         else:
@@ -243,7 +210,7 @@ class Spill:
                 if keys and len(documents) + pending.documents > most:
                     break
                 try:
-                    row = self._db.execute(f"SELECT {_ROW} FROM batches WHERE id = ?", (pending.key,)).fetchone()
+                    row = self._file.batch(pending.key)
                 except sqlite3.Error as error:
                     if not is_damage(error):
                         raise SinkError(f"spill {self.path}: {error}", 0) from error
@@ -251,15 +218,15 @@ class Spill:
                     keys, documents, received_ns = [], [], 0
                     continue
                 found = split(row)
-                if found is None:
+                if row is None or found is None:
                     self._quarantine(pending, row)
                     continue
-                received_ns = received_ns or int(row[2])
+                received_ns = received_ns or (row[2] if isinstance(row[2], int) else 0)
                 keys.append(pending.key)
                 documents += found
         return keys, documents, received_ns
 
-    def _quarantine(self, pending: _Pending, row: Row | None) -> None:
+    def _quarantine(self, pending: StoredBatch, row: Row | None) -> None:
         file = quarantine_batch(self.path, pending.key, row, self._mode)
         reason = f"spill {self.path}: batch {pending.key} is damaged, and was moved to {file}"
         if file is None:
@@ -289,7 +256,7 @@ class Spill:
 
     def _delete(self) -> None:
         """Delete acknowledged batches, as far as the disk allows it."""
-        deletion = _REMOVE, [(key,) for key in self._undeleted]
+        deletion = REMOVE, [(key,) for key in self._undeleted]
         if not self._undeleted:
             return
         if self._do(deletion) or (self._reserve.release() and self._do(deletion)):
@@ -297,9 +264,8 @@ class Spill:
             if not self._pending:
                 self._since_shrunk = 0
                 self.problem = None
-                with contextlib.suppress(sqlite3.Error):  # it only releases space, and is repeated
-                    self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
-                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                with contextlib.suppress(sqlite3.Error):  # it is repeated
+                    self._file.shrink()
                 self._reserve.fill()
         elif not self._pending:
             with contextlib.suppress(sqlite3.Error, SinkError):
@@ -307,20 +273,14 @@ class Spill:
                 self._reserve.fill()
                 self.problem = None
 
-    def _do(self, *statements: tuple[str, Sequence[tuple[object, ...]]]) -> bool:
-        """Execute each of the *statements* for all of its rows, or none of them. True if it was done."""
+    def _do(self, *statements: Statement) -> bool:
+        """Execute the *statements*, or none of them. True if it was done."""
         for _ in range(2):
             try:
-                self._db.execute("BEGIN")
-                for statement, rows in statements:
-                    self._db.executemany(statement, rows)
-                self._db.execute("COMMIT")
+                self._file.execute(*statements)
                 return True
             except sqlite3.Error as error:
                 self.problem = f"spill {self.path}: {error}"
-                with contextlib.suppress(sqlite3.Error):
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
                 if not is_damage(error):  # the disk is full or refuses: a limit that may be temporary
                     return False
                 self._restore(error)
@@ -330,13 +290,13 @@ class Spill:
 
     def forked(self) -> None:
         """Never close the connection: closing it in a child process would delete the parent's log."""
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
+        self._file.never_close()
 
     def close(self) -> None:
         with self._lock:
             self._delete()
             if self._undeleted:
                 log.warning("spill %s: %d batches are written and cannot be deleted", self.path, len(self._undeleted))
-            self._close()
+            self._file.close()
             if not self._pending:
                 self._reserve.release()

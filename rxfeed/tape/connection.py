@@ -174,21 +174,26 @@ class TapeConnection:
     def _run(self) -> None:
         error: Exception | None = None
         try:
-            asyncio.run(self._work())
+            asyncio.run(self._main_task())
         except asyncio.CancelledError:
             pass
         except Exception as raised:
             error = raised
-        with self._lock:
-            self._loop = self._main = None
         self._ended(error)
 
-    async def _work(self) -> None:
+    async def _main_task(self) -> None:
         with self._lock:
             self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
-            if self._stopping:
-                return
-        # Of nats-py's tasks, whose connection has failed; what matters is reported as a problem.
+            stopping = self._stopping
+        try:
+            if not stopping:
+                await self._work()
+        finally:
+            with self._lock:  # before the loop is closed
+                self._loop = self._main = None
+
+    async def _work(self) -> None:
+        # For failures of nats-py's own tasks after a lost connection, which is reported as a problem.
         asyncio.get_running_loop().set_exception_handler(
             lambda _, failure: log.debug("nats-py: %s", failure["message"])
         )

@@ -55,7 +55,7 @@ class TapeEncoder:
     def encode(self, item: Recordable) -> TapeEnvelope | None:
         """The message for *item*; `None` for another message of a frame that was encoded with its first one."""
         if isinstance(item, Message):
-            origin: Any = item._origin  # pyright: ignore[reportPrivateUsage]
+            origin: Any = item._origin  # pyright: ignore[reportPrivateUsage]  # as a feed does
             if isinstance(origin, FrameOrigin):
                 if origin.epochs is self._last:
                     return None

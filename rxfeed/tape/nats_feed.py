@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.recording import Pacer, Player, ReplayScheduler, TimeRange
@@ -48,6 +48,12 @@ class NatsFeed(MessageSource):
     begin: where they begin, all epochs begin. Between two sessions (runs of a publisher), and where the tape has
     deleted messages that were not read, all epochs rise.
 
+    **Several publishers** (`to_nats(shared=True)`) are merged: each message is emitted once, in the order of its
+    numbers. A message that one publisher missed waits for the copy of another, for at most *patience* seconds of the
+    tape's time; a `Gap` is emitted, and epochs rise, only if no publisher has received it. Epochs are counted anew, and
+    events of a connection are emitted if no other publisher is connected. A product's book is that of one publisher
+    until another one takes its lease; then the product's epoch rises, and the book begins with a snapshot.
+
     If the server is not available, the feed waits, and continues behind the last message: no message is missing,
     doubled, or in another order. The log has a warning, and `problem` the reason. Refused credentials end the feed.
     A slow subscriber delays the reading, and nothing else: the tape keeps what it has not read, within its limits.
@@ -68,6 +74,7 @@ class NatsFeed(MessageSource):
         since: datetime | Literal["all"] | None = None,
         until: datetime | Literal["now"] | None = None,
         speed: float | None = None,
+        patience: Seconds = 3.0,
         stream: str = "rxfeed",
         venue: str | Venue | None = None,
         count_items: bool = False,
@@ -85,6 +92,7 @@ class NatsFeed(MessageSource):
             )
         finally:
             url, token, password = "", None, None
+        arguments.positive_microseconds("patience", patience)
         if speed is not None:
             arguments.above_zero("speed", speed)
         if isinstance(since, str) and since != "all":
@@ -104,7 +112,7 @@ class NatsFeed(MessageSource):
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
         player = Player(streams, self._pacer, self._time_range)
         self._player = player
-        self._playback = TapePlayback(player)
+        self._playback = TapePlayback(player, found, in_seconds(patience))
         subjects = Subjects(stream, found)
         filters = subjects.filters(self._chosen_products, self._chosen_channels)
         if len(filters) > _MOST_FILTERS:  # then the products are selected here
@@ -136,7 +144,12 @@ class NatsFeed(MessageSource):
         return self._playback.sequence
 
     @property
-    def about(self) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def received_ns(self) -> int:
+        """The receipt of that item, Unix nanoseconds."""
+        return self._playback.received_ns
+
+    @property
+    def about(self) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]  # a dict of more
         """The `url` without its secret parts, and the `channels` and `products` that were asked for."""
         about: dict[str, object] = {"url": self._address.shown}
         if self._chosen_channels is not None:

@@ -47,6 +47,11 @@ class SessionOrder:
             self._held.setdefault(subject, {})[count] = item
         return self._released() if self._held else ()
 
+    def whole(self, item: TapeItem) -> tuple[TapeItem, ...]:
+        """*item*, without regard to its order; nothing for a part of a message while others are missing."""
+        found = self._joined(item) if item.parts > 1 else item
+        return () if found is None else (found,)
+
     def _released(self) -> tuple[TapeItem, ...]:
         released: list[TapeItem] = []
         for subject, held in list(self._held.items()):

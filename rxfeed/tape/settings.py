@@ -20,6 +20,7 @@ class TapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A `TapeAddress`."""
     stream: StreamSettings
     publisher: str
+    shared: bool
     venue: Venue
     queue_size: int
     overflow: TapeOverflow

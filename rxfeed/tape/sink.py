@@ -14,7 +14,7 @@ from reactivex.disposable import CompositeDisposable
 
 from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
-from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
+from rxfeed.feed import Feed, FeedStatus, Idle, MessageSource, Sink
 from rxfeed.operators import QueueState, Root
 from rxfeed.secrets import Secret
 from rxfeed.tape.connection import TapeAddress
@@ -104,7 +104,8 @@ class TapeSink(Sink[TapeWrite, TapeWriter]):
         def about() -> dict[str, Any]:
             return {} if root is None else dict(root.about)
 
-        return TapeWriter(settings, self._counters, encoder, about, emit, ended, unsubscribe)
+        renew = root.renew_book if isinstance(root, Feed) else None
+        return TapeWriter(settings, self._counters, encoder, about, renew, emit, ended, unsubscribe)
 
     def _attach(
         self,
@@ -132,6 +133,7 @@ def to_nats(
     *,
     stream: str = "rxfeed",
     publisher: str | None = None,
+    shared: bool = False,
     venue: str | Venue | None = None,
     queue_size: int = 100_000,
     overflow: TapeOverflow = "block",
@@ -155,11 +157,16 @@ def to_nats(
     If the source is a `Feed` (any `MessageSource`), the events of `status`, pongs, and malformed frames are published
     too, in their places. Behind other operators only messages are. A message of the tape is the frame as received, on
     the subject `<stream>.<venue>.<channel>.<product>`, with its receipt, epoch and identity in headers:
-    `docs/tape.md` describes them. `NatsFeed` plays the tape, as a feed.
+    `docs/how_to/tape.md` describes them. `NatsFeed` plays the tape, as a feed.
 
     **Once**: the identity of a message (`message_id`) is its `Nats-Msg-Id`, so that the server refuses a second copy
     within the stream's duplicate window: from another publisher, or after an attempt without an answer. *publisher* is
     this publisher's name (by default the host's); each publisher of a tape needs a name of its own.
+
+    **Shared**: with *shared*, several publishers on different connections put the same products on one tape, each with
+    `shared=True`. The tape has each message once, consumers merge what they published, and a gap is one only if all
+    publishers have it. The book by price of a product is published by one of them, which has its lease in a KV bucket;
+    if it dies or is stopped, another one takes the lease within some 4 seconds, and begins with a snapshot.
 
     **Order and loss**: the source's thread puts items into a queue of *queue_size*; the thread of the sink sends them,
     at most *in_flight* without an acknowledgement. If the server is not available, messages wait, and are sent again in
@@ -209,6 +216,7 @@ def to_nats(
             duplicate_window=_seconds("duplicate_window", duplicate_window),
         ),
         publisher=publisher,
+        shared=shared,
         venue=found or venue_of(DEFAULT_VENUE),
         queue_size=queue_size,
         overflow=overflow,

@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import threading
@@ -24,13 +25,16 @@ import msgspec
 from rxfeed.errors import ConfigError, ConnectionLost, RxfeedError, SinkError
 from rxfeed.operators import BoundedQueue, ForkedQueue
 from rxfeed.sinks import RetryPolicy
+from rxfeed.tape.books import SharedBooks
 from rxfeed.tape.connection import TapeConnection
 from rxfeed.tape.encoding import TapeEncoder
 from rxfeed.tape.envelope import ItemKind, TapeEnvelope
 from rxfeed.tape.in_flight import InFlight
+from rxfeed.tape.leases import Leases
 from rxfeed.tape.results import TapeCounters, TapeWrite, UnpublishedCounts
 from rxfeed.tape.settings import TapeSettings
 from rxfeed.tape.stream import ensure_stream, payload_limit
+from rxfeed.tape.subjects import escaped
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -73,6 +77,7 @@ class TapeWriter:
         counters: TapeCounters,
         make_encoder: Callable[[str], TapeEncoder],
         about: Callable[[], dict[str, Any]],
+        renew: Callable[[str], None] | None,
         emit: Callable[[TapeWrite], None],
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
@@ -88,6 +93,11 @@ class TapeWriter:
         self.flush_seconds = settings.flush_seconds
         self._encoder = make_encoder(self.session)
         self._flight = InFlight(self.session)
+        self._books: SharedBooks | None = None
+        if settings.shared:
+            stream, member = settings.stream, f"{escaped(settings.publisher)[:40]}-{self.session}"
+            leases = Leases(f"{stream.name}_leases", f"book-{settings.venue.name}", member, stream.replicas or 1)
+            self._books = SharedBooks(leases, renew or (lambda product: None))
         policy = "drop_newest" if settings.overflow == "fail" else settings.overflow
         self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, policy, self._dropped)
         self._policy = RetryPolicy(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
@@ -190,7 +200,10 @@ class TapeWriter:
         self._inbox = client.new_inbox()
         await client.subscribe(f"{self._inbox}.*", cb=self._acknowledged)
         self._problem(None)
-        tasks = [asyncio.create_task(each) for each in (self._publish(client), self._watch(client), lost.wait())]
+        work = [self._publish(client), self._watch(client), lost.wait()]
+        if self._books is not None:
+            work.append(self._books.keep(client))
+        tasks = [asyncio.create_task(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -201,6 +214,8 @@ class TapeWriter:
             tasks[0].result()
         elif tasks[1] in done:
             tasks[1].result()
+        elif tasks[-1] in done and self._books is not None:
+            tasks[-1].result()
         elif self._failure is not None:
             raise ConnectionLost(f"{self.name}: {self._failure}")
 
@@ -223,7 +238,8 @@ class TapeWriter:
             items = queue.take(_TOGETHER, idle=0.0)
             if items:
                 # All are in flight before the first is sent, which may fail.
-                envelopes = [each for each in map(self._encoder.encode, items) if each is not None]
+                encode = self._encoder.encode if self._books is None else self._shared
+                envelopes = [each for each in map(encode, items) if each is not None]
                 for part in [part for each in envelopes for part in self._flight.add(each, self._most)]:
                     await self._send(client, part)
                 await asyncio.sleep(0)
@@ -240,6 +256,21 @@ class TapeWriter:
         await self._settle()
         await self._publish_one(client, self._encoder.own(ItemKind.END, b""))
         await self._settle()
+        if self._books is not None:
+            with contextlib.suppress(Exception):  # the leases expire
+                await asyncio.wait_for(self._books.leave(), 1.0)
+
+    def _shared(self, item: Any) -> TapeEnvelope | None:
+        """The message of *item*; `None` also for that of a book which another publisher has."""
+        assert self._books is not None
+        lease = self._books.lease(item)
+        if lease is None:
+            self._counters.withheld += 1
+            return None
+        envelope = self._encoder.encode(item)
+        if envelope is not None:
+            envelope.lease = lease
+        return envelope
 
     async def _settle(self) -> None:
         while len(self._flight):
@@ -259,7 +290,12 @@ class TapeWriter:
 
     async def _describe(self, client: Client) -> None:
         self._described_at = time.monotonic()
-        about = {"publisher": self._settings.publisher, **self._about(), "renamed": self._encoder.renamed}
+        about = {
+            "publisher": self._settings.publisher,
+            "shared": self._settings.shared,
+            **self._about(),
+            "renamed": self._encoder.renamed,
+        }
         payload = msgspec.json.encode(about)
         await self._publish_one(client, self._encoder.own(ItemKind.SESSION, payload, self._settings.publisher_subject))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
@@ -37,13 +38,20 @@ def proxy_for(host: str, given: str | Secret | None, *, secure: bool) -> Proxy |
     """
     if given is not None:
         return parsed(given, "proxy") if given else None
-    import urllib.request  # it loads an HTTP client and more, which only a connection needs
+    if is_loopback(host) or not _has_settings():
+        return None
+    import urllib.request  # it loads an HTTP client and more, which only a connection with a proxy needs
 
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
+    if urllib.request.proxy_bypass(host):
         return None
     scheme = "https" if secure else "http"
     url = Secret(urllib.request.getproxies().get(scheme) or "")
     return parsed(url, f"proxy (from {_source(scheme)})") if url else None
+
+
+def _has_settings() -> bool:
+    """False if there is certainly no proxy: none in the environment, on a system without settings of its own."""
+    return sys.platform in ("darwin", "win32") or any(name.lower().endswith("_proxy") for name in os.environ)
 
 
 def _source(scheme: str) -> str:

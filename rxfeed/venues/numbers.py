@@ -17,7 +17,7 @@ class NumberGroup(NamedTuple):
     """Messages of *channel* and *product*, in their order: the *lines* they are in, with as many *numbers*.
 
     *counted*: the numbers rise by one, over all connections; if not, they are those that the messages name as the last
-    ones. *numbers* is empty where the messages have none.
+    ones. *numbers* is empty where the messages have none. *before*: the named ones are from before the subscription.
     """
 
     channel: str
@@ -25,6 +25,7 @@ class NumberGroup(NamedTuple):
     lines: Sequence[FrameLine]
     numbers: Sequence[int] = ()
     counted: bool = True
+    before: bool = False
 
 
 class NumberReader(Protocol):

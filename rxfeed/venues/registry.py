@@ -14,6 +14,11 @@ _PACKAGES = {
     "coinbase_exchange": "rxfeed.venues.coinbase_exchange",
     "coinbase_advanced": "rxfeed.venues.coinbase_advanced",
 }
+# The hosts of venues other than the default one, so that no other venue is imported to find that it is not meant.
+HOSTS = {
+    "advanced-trade-ws.coinbase.com": "coinbase_advanced",
+    "advanced-trade-ws-user.coinbase.com": "coinbase_advanced",
+}
 DEFAULT_VENUE = "coinbase_exchange"
 """Also the venue of recordings that name none."""
 
@@ -65,4 +70,4 @@ def venue_at(url: str) -> Venue:
         host = ""
     finally:
         url = ""  # it may have a password, which a traceback with local variables would show
-    return next((each for each in VENUES.values() if host in each.hosts), VENUES[DEFAULT_VENUE])
+    return VENUES[HOSTS.get(host, DEFAULT_VENUE)]

@@ -16,7 +16,7 @@ import msgspec
 
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
-from rxfeed.market import AnyHeartbeat, Heartbeat, Malformed, Message, Trade, microseconds
+from rxfeed.market import AnyHeartbeat, Heartbeat, Malformed, Message, PriorTrade, Trade, microseconds
 from rxfeed.secrets import Secret, local_http
 from rxfeed.venues.numbers import NumberReader
 from rxfeed.venues.rest import RestRules, RestTrade
@@ -233,6 +233,10 @@ class Venue:
 
     def new_trade(self, trade: RestTrade) -> Trade | None:
         """*trade* of the REST API as one of the feed; `None` if something is missing that every trade has."""
+        raise NotImplementedError
+
+    def prior_trade(self, trade: RestTrade) -> PriorTrade | None:
+        """The same as one from before the subscription."""
         raise NotImplementedError
 
     def identity(self, message: Message) -> str:

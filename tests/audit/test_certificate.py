@@ -134,6 +134,25 @@ def test_offline_and_not_subscribed_hours_are_distinguished(tmp_path: Path) -> N
     assert [row.offline_seconds for row in found.rows_of(PRODUCT, "ticker")] == [0, 3600, 3600, 0, 0]
 
 
+def test_each_of_several_connections_has_a_part_of_the_subscription(tmp_path: Path) -> None:
+    """The acknowledgement of one does not end what another one has; the loss of one counts until it is back."""
+
+    def of(connection: int, channel: str, ns: int) -> list[bytes]:
+        listed = (ChannelSubscription(channel, (PRODUCT,)),)
+        return [
+            status_line(Connected(url="ws://there", connection=connection, at=moment_of(ns))),
+            status_line(Subscribed(channels=listed, connection=connection, at=moment_of(ns))),
+        ]
+
+    down = [Disconnected(cause=ConnectionError("gone"), connection=each, at=moment_of(NS + HOUR)) for each in (1, 2)]
+    lines = [*of(1, "matches", NS), *of(2, "ticker", NS), match(1, NS), match(2, NS + HOUR - 1)]
+    lines += [*map(status_line, down), *of(2, "ticker", NS + 2 * HOUR), *of(1, "matches", NS + 3 * HOUR)]
+    write(tmp_path, [*lines, match(4, NS + 4 * HOUR)])
+    found = audit(tmp_path)
+    assert states(found, "ticker") == ["unverifiable", "offline", "offline", "unverifiable", "unverifiable"]
+    assert states(found, "matches") == ["missing", "offline", "offline", "missing", "missing"]
+
+
 @pytest.mark.parametrize("venue", ["coinbase_exchange", "coinbase_advanced"])
 def test_audit_finds_the_gaps_of_the_feed(venue: str, tmp_path: Path) -> None:
     a.record_exchange(tmp_path, venue=venue, steps=200)

@@ -85,6 +85,10 @@ def numbers(items: Any, kind: Any, product: str, name: str) -> list[int]:
     return [getattr(each, name) for each in items if isinstance(each, kind) and each.product_id == product]
 
 
+def _is_repaired(item: object) -> bool:
+    return isinstance(item, Message) and item.repaired
+
+
 STREAMS = [
     (("matches", "heartbeat"), Match, "trade_id"),
     (("ticker",), ExchangeTicker, "sequence"),
@@ -105,7 +109,7 @@ def test_every_received_number_is_emitted_once_in_order(
         received = {each for one in recorded for each in numbers([heard.item for heard in one], kind, product, name)}
         came = numbers(messages(items), kind, product, name)
         if kind is Match:  # one that is the trade after the last one is that trade
-            received |= {each.item.trade_id for each in items if isinstance(each.item, Match) and each.item.repaired}
+            received |= set(numbers([each.item for each in items if _is_repaired(each.item)], kind, product, name))
         if kind is ExchangeTicker:  # after a time without any connection, the first one may be the last one again
             came = [each for each, _ in groupby(came)]
         assert came == sorted(received)
@@ -385,6 +389,50 @@ def test_malformed_frame_of_one_collector_keeps_covered_epochs() -> None:
     assert {each.epoch for each in merged(garbled.record(market))} != {0}
 
 
+def _place_of(trade_id: int, recorded: list[ReceivedItem]) -> int:
+    found = (place for place, each in enumerate(recorded) if isinstance(each.item, Match))
+    return next(place for place in found if getattr(recorded[place].item, "trade_id", None) == trade_id)
+
+
+def test_malformed_frame_affects_messages_of_its_kind_alone() -> None:
+    """As in a feed: the book and the tickers have nothing to do with a trade that could not be decoded."""
+    channels = ("matches", "ticker", "level2")
+    market = Market().run([("trade", BTC), ("book", BTC)] * 10)
+    recorded = Recorder(channels=channels).record(market)
+    place = _place_of(15, recorded)
+    lost: Any = recorded[place].item
+    ns = recorded[place].ns
+    recorded[place] = ReceivedItem(0, ns, Malformed(lost.raw, "no", ns, BTC, "match"))  # its id is not missing
+    for later, each in enumerate(recorded):
+        if later > place and isinstance(each.item, Match | LastMatch):
+            recorded[later] = ReceivedItem(0, each.ns, stamp(_copy(each.item), Origin(each.item.raw, each.ns, 1)))
+    doubted = {"match": frozenset[type[Message]]({Match})}
+    items = fold(Merge(ExchangeMerging(), PATIENCE, lambda frame: doubted[frame.type or ""]), together(recorded))
+    epochs = {kind: {each.epoch for each in messages(items, kind)} for kind in (Match, ExchangeTicker, L2Update)}
+    assert max(epochs[Match]) > 0
+    assert (epochs[ExchangeTicker], epochs[L2Update]) == ({0}, {0})
+    after = [each for each in messages(items, Match) if each.trade_id > lost.trade_id]
+    assert all(each.epoch > 0 for each in after)
+    views: list[BookView] = fold(Level2Book(BTC), messages(items))
+    assert all(view.ready for view in views[1:])
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_epoch_that_rises_by_more_than_the_malformed_frame_is_of_all_kinds(at: int) -> None:
+    """After the frame a gap raised the epochs of the whole product."""
+    market = Market().run([("trade", BTC), ("book", BTC)] * 10)
+    recorded = Recorder(channels=("matches", "ticker", "level2")).record(market)
+    place = _place_of(15, recorded)
+    ns = recorded[place].ns
+    recorded[place] = ReceivedItem(0, ns, Malformed(b"{", "no", ns, BTC, "match"))
+    for later, each in enumerate(recorded):
+        if later > place + at and isinstance(each.item, Message):
+            recorded[later] = ReceivedItem(0, each.ns, stamp(_copy(each.item), Origin(each.item.raw, each.ns, 2)))
+    items = fold(Merge(ExchangeMerging(), PATIENCE, lambda frame: frozenset({Match})), together(recorded))
+    for kind in (Match, ExchangeTicker, L2Update):
+        assert max(each.epoch for each in messages(items, kind)) > 0
+
+
 def test_last_match_is_emitted_only_if_it_is_new() -> None:
     market = Market().run(TRADES)
     late = Recorder(spans=[(2.1, 9)])
@@ -399,7 +447,7 @@ def test_last_match_with_the_next_id_is_the_trade_that_was_missed(older: bool) -
     market = Market().run(TRADES)
     items = merged(Recorder(spans=[(-1, 1.1), (1.3, 9)], older=older).record(market))
     assert [each.trade_id for each in messages(items, Match)] == [*range(11, 31)]
-    assert [each.item.trade_id for each in items if isinstance(each.item, Message) and each.item.repaired] == [16]
+    assert numbers([each.item for each in items if _is_repaired(each.item)], Match, BTC, "trade_id") == [16]
     assert (missed(items), messages(items, LastMatch)) == ([], [])
 
 

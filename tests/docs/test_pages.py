@@ -21,6 +21,7 @@ OWN = {
     "how_to/repair.md": "docs/test_repair.py",
     "how_to/replay.md": "docs/test_replay.py",
     "how_to/run_for_months.md": "docs/test_running_for_months.py",
+    "how_to/tape.md": "docs/test_tape.py",
     "how_to/test_your_bot.md": "sim/test_pytest_plugin.py",
     "reference/recording.md": "docs/test_recording.py",
     "reference/venues.md": "docs/test_venues.py",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from rxfeed.sim import Exchange, faults
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how_to" / "repair.md").read_text()
-FEED, CANDLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+FEED, WARM, CANDLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_docs_repair_example_reports_the_repair(capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,6 +25,20 @@ def test_docs_repair_example_reports_the_repair(capsys: pytest.CaptureFixture[st
     )
     assert "Gap " not in out
     assert re.search(r" False [1-9]\d*$", out, re.MULTILINE), "the last window has not ended, and has repaired trades"
+
+
+def test_docs_warm_start_example_has_complete_windows_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    start = datetime.now(UTC) - timedelta(seconds=240)
+    with Exchange(["BTC-USD"], seed=2, rate=50, auto=False, start=start) as exchange:
+        exchange.advance(240)
+        stepped = threading.Thread(target=lambda: [exchange.advance(1) or time.sleep(0.05) for _ in range(70)])
+        stepped.start()
+        exec(compile(WARM, "docs/how_to/repair.md", "exec"), {"URL": exchange.url, "SECONDS": 2})
+        stepped.join()
+    out = capsys.readouterr().out
+    assert re.search(r"^Backfilled product_id=BTC-USD channel=matches first=\d+ last=\d+ seconds=\d", out, re.MULTILINE)
+    windows = [line.endswith("True") for line in out.splitlines() if not line.startswith("Backfilled")]
+    assert windows.count(True) >= 1
 
 
 def test_docs_candle_history_example_prints_candles(capsys: pytest.CaptureFixture[str]) -> None:

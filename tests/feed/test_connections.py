@@ -20,8 +20,10 @@ from rxfeed.feed import (
     Connected,
     Disconnected,
     Gap,
+    Reconnecting,
     Rejected,
     Renewed,
+    Repaired,
     Stats,
     SteppedFeed,
     Subscribed,
@@ -305,6 +307,22 @@ def test_redundant_trades_come_once_whichever_line_is_killed(venue: str) -> None
         assert {each.epoch for each in trades} == {0}
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_trades_that_no_line_brought_are_repaired(venue: str) -> None:
+    with Exchange([BTC], venue=venue, rate=500, seed=3) as exchange:
+        feed = Feed(BTC, ["trades"], venue=venue, url=exchange.url, redundancy=2, repair=True, patience=0.2)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients(2)
+            until(lambda: all(each.up for each in feed.connections))
+            got.wait_for(lambda items: sum(isinstance(each, Trade) for each in items) > 10)
+            exchange.inject(faults.Drop(types={"match", "market_trades"}))
+            status.wait_for(lambda items: any(isinstance(each, Repaired) for each in items))
+    ids = [each.trade_id for each in got.items if isinstance(each, Trade)]
+    assert ids == list(range(ids[0], ids[-1] + 1))
+    assert of(status, Gap) == []
+
+
 def test_redundant_book_moves_and_equals_the_exchange() -> None:
     with Exchange([BTC], venue=ADVANCED, rate=10, seed=3, auto=False) as exchange:
         feed = Feed(BTC, ["book", "trades"], venue=ADVANCED, url=exchange.url, redundancy=2, reconnect=AT_ONCE)
@@ -400,7 +418,7 @@ def test_renewal_misses_nothing_and_repeats_nothing(venue: str) -> None:
         assert ids == list(range(ids[0], ids[-1] + 1))
     assert {each.product_id for each in of(status, BookSwitched)} == {BTC, ETH}
     if venue == "coinbase_exchange":  # its tickers have numbers
-        tickers = [(each.product_id, each.sequence) for each in got.items if each.type == "ticker"]
+        tickers = [(each.product_id, each.content["sequence"]) for each in got.items if each.type == "ticker"]
         assert len(tickers) == len(set(tickers))
 
 
@@ -454,6 +472,25 @@ def test_request_of_the_user_goes_to_the_replacement() -> None:
             feed.send('{"type":"hello"}')
             until(lambda: {"type": "hello"} in exchange.requests)
             assert threading.active_count() < 20
+
+
+@pytest.mark.parametrize(("code", "at_once"), [(1001, True), (1012, True), (1011, False)])
+def test_planned_close_is_followed_by_the_next_connection_at_once(code: int, at_once: bool) -> None:
+    """The back-off is for failures: before a restart, a server leaves its clients to another one."""
+    with Exchange([BTC], seed=3, auto=False) as exchange:
+        reconnect = Reconnect(initial=1e6, maximum=1e6)
+        feed = Feed(BTC, "heartbeat", url=exchange.url, reconnect=reconnect)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients()
+            exchange.advance(1)
+            got.wait_for(2)
+            exchange.disconnect(code)
+            until_more(status, Reconnecting, 0)
+            if at_once:
+                until_more(status, Connected, 1)
+    (again,) = of(status, Reconnecting)
+    assert (again.delay < 1) is at_once
 
 
 # ---- recordings

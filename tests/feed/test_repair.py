@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rxfeed import ConfigError, Feed, Replay, record, window_volume
+from rxfeed import ConfigError, Feed, Replay, order_book, record, window_volume
 from rxfeed.feed import Gap, Repair, Repaired
-from rxfeed.market import Heartbeat, Message, Ticker, Trade
+from rxfeed.market import BookUpdate, Heartbeat, Message, Ticker, Trade
 from rxfeed.sim import faults
 from rxfeed.venues.coinbase_exchange import ExchangeTicker
 from tests.support.amounts import amount
@@ -86,6 +86,32 @@ def test_others_are_delivered_while_trades_are_held() -> None:
     assert news[0] in tickers
     assert max(trades[other]) >= news[1]
     assert max(trades[product]) < mark[0]
+
+
+def test_books_are_delivered_while_trades_are_held() -> None:
+    """By the order of delivery, and with the epoch of a book that lacks nothing."""
+    with pair("coinbase_exchange") as made:
+        made.exchange.inject(faults.RestLatency(0.4, count=None))
+        feed = Feed(PRODUCTS, ["matches", "level2_batch", "heartbeat"], url=made.exchange.url, repair=True)
+        got, books = Collected(feed), Collected(feed.pipe(order_book(BTC)))
+        with feed:
+            made.until(lambda: books.items and books.items[-1].ready and BTC in _traded(got))
+            made.exchange.inject(faults.Drop(1, types={"match"}, product_id=BTC, connection=FAULTY))
+            made.until(lambda: BTC in feed._streams.router.held)
+            held_at = len(got.items)
+            updates = len(books.items)
+            made.until(lambda: any(each.repaired for each in [*got.items]))
+        place = next(place for place, each in enumerate(got.items) if each.repaired)
+        meanwhile = got.items[held_at:place]
+    assert sum(isinstance(each, BookUpdate) and each.product_id == BTC for each in meanwhile) > 3
+    assert not any(isinstance(each, Trade) and each.product_id == BTC for each in meanwhile)
+    assert len(books.items) > updates
+    assert all(each.ready for each in books.items[updates:])
+    assert {each.epoch for each in got.items if isinstance(each, BookUpdate)} == {0}
+
+
+def _traded(got: Collected[Message]) -> set[str | None]:
+    return {each.product_id for each in [*got.items] if isinstance(each, Trade)}
 
 
 @pytest.mark.parametrize("venue", VENUES)

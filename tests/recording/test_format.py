@@ -28,6 +28,7 @@ STATUS: list[FeedStatus] = [
     s.Unacknowledged(pairs=(("market_trades", "FOO-BAR"), ("status", None)), seconds=3.0),
     s.Gap(product_id="BTC-USD", channel="matches", first=3, last=4),
     s.Repaired(product_id="BTC-USD", channel="market_trades", first=7, last=9),
+    s.Backfilled(product_id="BTC-USD", channel="matches", first=7, last=9, seconds=0.5),
     s.SequenceReset(product_id="BTC-USD", channel="matches", last=500, first=1),
     s.HeartbeatMissing(product_id="BTC-USD", seconds=5.0),
     s.HeartbeatBack(product_id="BTC-USD"),

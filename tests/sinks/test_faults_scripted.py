@@ -234,7 +234,7 @@ def test_full_spill_disk_does_not_end_the_stream(tmp_path: Path) -> None:
     writes = Collected(source.pipe(sink))
     assert sink._writer is not None
     assert sink._writer._spill is not None
-    sink._writer._spill._db.execute("PRAGMA max_page_count=12").fetchall()
+    sink._writer._spill._file._db.execute("PRAGMA max_page_count=12").fetchall()
     for number in range(20_000):
         source.on_next(number)
         if number % 100 == 0:

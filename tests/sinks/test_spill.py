@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -280,3 +281,25 @@ def test_slow_database_diverts_everything_to_the_spill(tmp_path: Path) -> None:
     writes.wait_for_end()
     assert list(collection.stored) == list(range(120))
     assert sink.stats.spilled == 0
+
+
+def test_deleted_spill_is_created_again_with_all_that_waits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Also if its folder is deleted, and comes back later; a process that is killed then leaves all batches."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    spill = Spill(folder / "spill.db", "db.messages", 10**6, busy=True)
+    documents = [bson.encode({"n": n}) for n in range(5)]
+    assert spill.append(documents[:2], 1)
+    assert spill.append(documents[2:3], 2)
+    keys, *_ = spill.first(2)
+    spill.remove(keys)  # it is deleted with the next batch
+    shutil.rmtree(folder)
+    assert spill.append(documents[3:4], 3)
+    assert not folder.exists()
+    folder.mkdir()
+    assert spill.append(documents[4:], 4)
+    assert "was deleted; it was created again, with 2 documents that wait" in caplog.text
+    killed = shutil.copytree(folder, tmp_path / "killed")
+    spill.close()
+    left = Spill(killed / "spill.db", "db.messages", 10**6)
+    assert left.first(100)[1] == documents[2:] == Spill(folder / "spill.db", "db.messages", 10**6).first(100)[1]

@@ -10,6 +10,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from rxfeed import Message
 from rxfeed.feed import MessageSource
@@ -33,7 +34,8 @@ def messages_of(url: str, stream: str) -> list[Msg]:
 
     async def read(client: Client, js: JetStreamContext) -> list[Msg]:
         total = (await js.stream_info(stream)).state.messages
-        subscription = await js.pull_subscribe(f"{stream}.>", stream=stream)
+        config = ConsumerConfig(ack_policy=AckPolicy.NONE)
+        subscription = await js.pull_subscribe(f"{stream}.>", stream=stream, config=config)
         found: list[Msg] = []
         while len(found) < total:
             found += await subscription.fetch(min(500, total - len(found)), timeout=5)

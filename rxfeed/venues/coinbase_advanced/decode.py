@@ -32,8 +32,10 @@ from rxfeed.market import (
     UNDECODED,
     ZERO,
     ChannelSubscription,
+    Level,
     Malformed,
     Message,
+    Side,
     Skipped,
     Unknown,
     fits,
@@ -205,35 +207,34 @@ def _books(frame: f.BookFrame) -> Message | tuple[Message, ...]:
 
 
 def _book(event: f.BookEvent, timestamp: str, number: int) -> Message:
-    updates = event.updates or ()
-    # Nearly all of a feed of books passes here: what `check` and `check_sizes` do is written out.
+    updates, changed = event.updates or (), event.type == "update"
+    changes: list[tuple[Side, Decimal, Decimal]] = []
+    bids: list[Level] = []
+    asks: list[Level] = []
+    # Nearly all of a feed of books passes here: what `check` and `check_sizes` do is written out, in one loop.
     try:
-        for change in updates:
-            size = change.new_quantity
-            if not (fits(change.price_level).is_finite() and fits(size).is_finite()):
+        for each in updates:
+            price, size = each.price_level, each.new_quantity
+            if not (fits(price).is_finite() and fits(size).is_finite()):
                 raise ValueError(NOT_FINITE)
             if size.is_signed() and size < ZERO:
                 raise ValueError(NEGATIVE)
+            if changed:
+                changes.append(("buy" if each.side == "bid" else "sell", price, size))
+            elif each.side == "bid":
+                bids.append((price, size))
+            else:
+                asks.append((price, size))
     except ArithmeticError:
         raise ValueError(TOO_LONG) from None
-    times = {change.event_time for change in updates}
+    times = {each.event_time for each in updates}
     time = time_of(times.pop()) if len(times) == 1 else max(filter(None, map(time_of, times)), default=None)
     if time is None or time.year <= 1970:
         time = time_of(timestamp)
-    if event.type == "update":
-        return m.AdvancedL2Update(
-            product_id=event.product_id,
-            time=time,
-            changes=tuple([("buy" if u.side == "bid" else "sell", u.price_level, u.new_quantity) for u in updates]),
-            sequence_num=number,
-        )
-    return m.AdvancedL2Snapshot(
-        product_id=event.product_id,
-        time=time,
-        bids=tuple([(u.price_level, u.new_quantity) for u in updates if u.side == "bid"]),
-        asks=tuple([(u.price_level, u.new_quantity) for u in updates if u.side != "bid"]),
-        sequence_num=number,
-    )
+    product = event.product_id
+    if changed:
+        return m.AdvancedL2Update(product_id=product, time=time, changes=tuple(changes), sequence_num=number)
+    return m.AdvancedL2Snapshot(product_id=product, time=time, bids=tuple(bids), asks=tuple(asks), sequence_num=number)
 
 
 def _of(name: str) -> _Messages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from rxfeed.core import GapDetector
 from rxfeed.market import Message
@@ -21,6 +22,8 @@ from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, AdvancedSubscri
 from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
 from rxfeed.venues.rest import RestTrade
 from rxfeed.venues.venue import ChannelRequest, Limits, Observed, Refusal, Venue
+
+T = TypeVar("T", m.MarketTrade, m.PriorMarketTrade)
 
 
 class CoinbaseAdvanced(Venue):
@@ -99,9 +102,16 @@ class CoinbaseAdvanced(Venue):
         return m.as_new(message) if isinstance(message, m.PriorMarketTrade) else message
 
     def new_trade(self, trade: RestTrade) -> m.MarketTrade | None:
+        return self._trade(m.MarketTrade, trade)
+
+    def prior_trade(self, trade: RestTrade) -> m.PriorMarketTrade | None:
+        return self._trade(m.PriorMarketTrade, trade)
+
+    @staticmethod
+    def _trade(kind: type[T], trade: RestTrade) -> T | None:
         if trade.maker_side is None:
             return None
-        return m.MarketTrade(
+        return kind(
             product_id=trade.product_id,
             trade_id=trade.trade_id,
             price=trade.price,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
@@ -73,12 +74,12 @@ LEVEL3_SCHEMA = (
 
 _DIGITS = re.compile("[0-9]{1,19}").fullmatch
 
-decode_known = msgspec.json.Decoder(Known).decode
-"""The quick way of `ExchangeDecoder.decode`.
 
-It is for ASCII of a known type with times in microseconds, of at most `LONG` bytes. It raises `UNDECODED` for any other
-frame.
-"""
+@cache  # it takes milliseconds to make, which a program without frames does not need
+def _known() -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(Known)
+
+
 # Numbers stay exact, and no exponent is too much for them.
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
 # The largest books have some 600,000 prices and sizes. One value takes up to 150 bytes when it is decoded.
@@ -114,13 +115,17 @@ def _decode_any(raw: bytes) -> _Content:
 
 
 class ExchangeDecoder:
-    """Decodes the frames of one connection, because a level3 schema is valid for one connection only."""
+    """Decodes the frames of one connection, because a level3 schema is valid for one connection only.
+
+    *quick* is for ASCII of a known type with times in microseconds, of at most `LONG` bytes. It raises `UNDECODED` for
+    any other frame.
+    """
 
     __slots__ = ("_layouts", "quick")
 
     def __init__(self) -> None:
         self._layouts: dict[str, tuple[str, ...]] = {}
-        self.quick = decode_known
+        self.quick = _known().decode
 
     def decode(self, raw: bytes) -> Message | Malformed:
         """The message in *raw*; `Unknown` for an unknown type; `Malformed` for a frame that is not a message.
@@ -142,7 +147,7 @@ class ExchangeDecoder:
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > MOST_VALUES:
                 raise msgspec.ValidationError(f"over {MOST_VALUES:,} values")
-            return decode_known(raw if raw[ENDING] == PLAIN or ends_with_microseconds(raw) else in_microseconds(raw))
+            return self.quick(raw if raw[ENDING] == PLAIN or ends_with_microseconds(raw) else in_microseconds(raw))
         except msgspec.ValidationError as error:
             return self._other(raw, error)
         except UNDECODED as error:

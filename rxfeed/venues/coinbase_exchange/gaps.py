@@ -125,6 +125,8 @@ class ExchangeGaps(GapDetector):
         if product in self._full:
             return True
         run = self._run("matches", product)
+        if last.backfilled:
+            return run.prior(number, last.time)
         if not run.continues_with(number, last.time):
             run.base(number, last.time)
             return True

@@ -64,7 +64,8 @@ class ExchangeNumbers:
             elif channel == LEVEL3:
                 yield NumberGroup(LEVEL3, product, several, [line.frame[2] for line in several])
             elif channel == _LAST_MATCH:
-                yield NumberGroup(MATCHES, product, several, [line.frame.trade_id for line in several], counted=False)
+                named = [line.frame.trade_id for line in several]
+                yield NumberGroup(MATCHES, product, several, named, counted=False, before=True)
             else:
                 yield NumberGroup(channel, product, several)
                 if channel == HEARTBEAT:

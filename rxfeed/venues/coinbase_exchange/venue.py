@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from rxfeed.core import GapDetector
 from rxfeed.errors import ServerClosed
@@ -42,6 +43,8 @@ _LEVEL3: dict[str, tuple[type[Message], str, bool]] = {
     "change": (m.Level3Change, "size", True),
     "noop": (m.Level3Noop, "side", False),
 }
+
+T = TypeVar("T", m.Match, m.LastMatch)
 
 
 class CoinbaseExchange(Venue):
@@ -115,9 +118,17 @@ class CoinbaseExchange(Venue):
 
     def new_trade(self, trade: RestTrade) -> m.Match | None:
         """The trade as a `Match`: its sequence is 0, and the ids of its orders are empty, which the answer lacks."""
+        return self._trade(m.Match, trade)
+
+    def prior_trade(self, trade: RestTrade) -> m.LastMatch | None:
+        """The trade as a `LastMatch`, otherwise as `new_trade`."""
+        return self._trade(m.LastMatch, trade)
+
+    @staticmethod
+    def _trade(kind: type[T], trade: RestTrade) -> T | None:
         if trade.maker_side is None:
             return None
-        return m.Match(
+        return kind(
             product_id=trade.product_id,
             trade_id=trade.trade_id,
             sequence=0,

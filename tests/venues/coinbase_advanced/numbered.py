@@ -1,4 +1,4 @@
-"""Frames of trades whose ids, seconds and prices are the same numbers."""
+"""Frames of trades: the id, the second and the price of a trade are the same number."""
 
 from __future__ import annotations
 

@@ -1,0 +1,177 @@
+"""`python -m benchmarks.repairs`: whether other products and books wait while trades are repaired, in one run.
+
+A server sends matches, tickers and books of two products at 5,000 messages a second, and serves missing trades over
+REST after 50 ms, as the venue does. Two feeds of equal work read one stream each, in turns: one misses no trade, and
+of the other a trade of the first product is missing every second, which it requests and delivers late. Measured is the
+time from the moment at which the server released a message to its subscriber, of the messages that are not the first
+product's trades.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import threading
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+from benchmarks.latency import percentiles
+from benchmarks.load_server import load_server
+from rxfeed import Feed, Match, order_book, window_volume
+from rxfeed.feed import Repaired
+from rxfeed.market import Message
+
+RATE = 5000  # messages a second
+MOST = 1.1  # what p99 may be, times that without repairs
+REPAIRED, OTHER = "AAA-USD", "BBB-USD"
+_SECONDS = 5
+_TURNS = 5
+_ANSWER = 0.05
+_TIME = "2026-01-02T12:00:00.%06dZ"
+
+
+class Repairing(NamedTuple):
+    """Seconds of the p99 of each turn, without and with repairs, and how many trades were repaired."""
+
+    without: list[float]
+    with_repairs: list[float]
+    repaired: int
+
+    @property
+    def ratio(self) -> float:
+        """The median over the turns of p99 with repairs, as a multiple of p99 without them."""
+        return statistics.median(b / a for a, b in zip(self.without, self.with_repairs, strict=True))
+
+    def __str__(self) -> str:
+        milliseconds = [statistics.median(each) * 1e3 for each in (self.without, self.with_repairs)]
+        return (
+            f"other products and books at {RATE:,} messages/s, with {self.repaired} repairs in all: p99 "
+            f"{milliseconds[1]:.3f} ms, {self.ratio:.2f} of {milliseconds[0]:.3f} ms without; the goal is {MOST}"
+        )
+
+
+def measure(seconds: int = _SECONDS, turns: int = _TURNS) -> Repairing:
+    """Measure both feeds for so many *seconds*, alternating, in *turns*."""
+    count = seconds * RATE
+    rest = _Rest()
+    p99s: dict[bool, list[float]] = {False: [], True: []}
+    repaired = 0
+    try:
+        servers = {lossy: load_server(_payloads(count, lossy=lossy), count) for lossy in (False, True)}
+        with servers[False] as whole, servers[True] as lossy:
+            for turn in range(turns):
+                for is_lossy in (False, True) if turn % 2 else (True, False):
+                    server = lossy if is_lossy else whole
+                    latencies, found = _run(server.url(count, RATE), rest.url, count - is_lossy * seconds, server.sent)
+                    p99s[is_lossy].append(percentiles(latencies)["p99"] / 1e9)
+                    repaired += found
+    finally:
+        rest.close()
+    return Repairing(p99s[False], p99s[True], repaired)
+
+
+def _run(url: str, rest_url: str, count: int, sent: Callable[[], array[int]]) -> tuple[list[int], int]:
+    feed = Feed(
+        [REPAIRED, OTHER], ["matches", "ticker", "level2"], url=url, rest_url=rest_url, repair=True, reconnect=False
+    )
+    arrived: list[tuple[int, int]] = []
+    repaired: list[Repaired] = []
+
+    def take(message: Message) -> None:
+        if isinstance(message, Match) and message.product_id == REPAIRED:
+            return
+        arrived.append((int(message.raw[7:15]), time.monotonic_ns()))
+
+    feed.subscribe(take)
+    feed.pipe(window_volume(60)).subscribe(lambda window: None)
+    feed.pipe(order_book(OTHER)).subscribe(lambda view: None)
+    feed.status.subscribe(lambda status: repaired.append(status) if isinstance(status, Repaired) else None)
+    feed.connect()
+    while feed.stats.frames < count and not feed.wait(0.05):
+        pass
+    feed.close()
+    times = sent()
+    return [at - times[number] for number, at in arrived[RATE // 2 :]], len(repaired)
+
+
+def _payloads(count: int, *, lossy: bool) -> list[bytes]:
+    """*count* frames, each with its number at a fixed place; *lossy*: one trade a second is a ticker instead."""
+    frames: list[bytes] = []
+    trades = {REPAIRED: 0, OTHER: 0}
+    for number in range(count):
+        product = (REPAIRED, OTHER)[number // 5 % 2]
+        time_ = _TIME % (number % 1_000_000)
+        head = f'{{"no":"{number:08}","product_id":"{product}","time":"{time_}"'
+        kind = number % 5
+        if number < 10 and kind == 4:
+            frames.append(
+                f'{{"no":"{number:08}","type":"snapshot","product_id":"{product}","bids":[["9","1"]],"asks":[["11","1"]]}}'.encode()
+            )
+        elif kind == 0:
+            trades[product] += 1
+            missing = lossy and product == REPAIRED and trades[product] % (RATE // 10) == RATE // 20
+            if missing:
+                frames.append(_ticker(head, number))
+            else:
+                frames.append(
+                    f'{head},"type":"match","trade_id":{trades[product]},"sequence":{number},"side":"buy","price":"10",'
+                    '"size":"1","maker_order_id":"m","taker_order_id":"t"}'.encode()
+                )
+        elif kind == 4:
+            frames.append(f'{head},"type":"l2update","changes":[["buy","9","{number % 7 + 1}"]]}}'.encode())
+        else:
+            frames.append(_ticker(head, number))
+    return frames
+
+
+def _ticker(head: str, number: int) -> bytes:
+    return f'{head},"type":"ticker","price":"10","sequence":{number + 1}}}'.encode()
+
+
+class _Rest:
+    """A REST API that has every trade."""
+
+    def __init__(self) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                time.sleep(_ANSWER)
+                _, _, query = self.path.partition("after=")
+                newest = int(query.partition("&")[0] or 1) - 1
+                body = json.dumps([_item(number) for number in range(newest, max(0, newest - 20), -1)]).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _item(number: int) -> dict[str, object]:
+    return {"trade_id": number, "side": "buy", "price": "10", "size": "1", "time": _TIME % (number * 10 % 1_000_000)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.repairs", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=_SECONDS, help="of each turn")
+    parser.add_argument("--turns", type=int, default=_TURNS)
+    options = parser.parse_args(arguments)
+    print(measure(options.seconds, options.turns))
+
+
+if __name__ == "__main__":
+    main()

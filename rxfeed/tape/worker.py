@@ -1,0 +1,203 @@
+"""A worker of a group: it runs a study on its share of the products, and takes the shares of dead workers over.
+
+Rules:
+- Products are spread over shards by a hash. A shard is run by the worker with its lease; each worker takes as many
+  shards as its part of the living workers, and gives the others up.
+- A worker that cannot renew its membership stops its shards, before other workers take them.
+- A shard begins *warmup* seconds before its last result, and its results up to that one are not published again. So
+  results are those of one undisturbed run, if *warmup* is longer than what the study remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rxfeed.core import arguments
+from rxfeed.tape.connection import TapeAddress, TapeConnection
+from rxfeed.tape.leases import RENEW, Leases
+from rxfeed.tape.nats_feed import NatsFeed
+from rxfeed.tape.result_stream import ShardResults
+from rxfeed.tape.shard_run import ShardRun, Study
+from rxfeed.tape.shards import products_of, shard_name, spread
+from rxfeed.tape.stream import check_name
+from rxfeed.tape.subjects import Subjects, escaped
+from rxfeed.venues import Venue
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+log = logging.getLogger("rxfeed.tape")
+
+_DISCOVER = 5.0  # seconds between two looks for new products
+
+
+class Worker:
+    """Runs *study* on its shards of the tape *stream*, until `stop`.
+
+    *products*: `None` for those of which the tape has messages. *make_feed*: makes a feed of products from a time on.
+    """
+
+    def __init__(
+        self,
+        address: TapeAddress,
+        study: Study,
+        group: str,
+        *,
+        stream: str,
+        venue: Venue,
+        shards: int,
+        products: Sequence[str] | None,
+        warmup: float | None,
+        make_feed: Callable[[tuple[str, ...], Any], NatsFeed],
+    ) -> None:
+        arguments.positive_integer("shards", shards)
+        self._study = study
+        self._group = check_name(group)
+        self._stream = check_name(stream)
+        self._prefix = Subjects(stream, venue).prefix
+        self._shards = shards
+        self._given = products
+        self._warmup = warmup
+        self._make_feed = make_feed
+        self.member = f"{escaped(socket.gethostname())[:30]}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._leases = Leases(f"{stream}_leases", f"work-{escaped(group)}", self.member)
+        self._runs: dict[int, ShardRun] = {}
+        self._publishing: dict[int, asyncio.Task[None]] = {}
+        self._stopping = False
+        self._emitted = 0
+        self.problem: str | None = None
+        self.error: Exception | None = None
+        self._over = threading.Event()
+        self._connection = TapeConnection(address, f"rxfeed-work-{group}", self._session, self._problem, self._ended)
+
+    def start(self) -> None:
+        self._connection.start()
+
+    def stop(self) -> None:
+        """Give the shards up, and end; from any thread."""
+        self._stopping = True
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._over.wait(timeout)
+
+    @property
+    def shards(self) -> list[int]:
+        """The shards that this worker runs now."""
+        return sorted(self._runs)
+
+    @property
+    def emitted(self) -> int:
+        """The results that it has published."""
+        return self._emitted + sum(each.emitted for each in self._runs.values())
+
+    # ---- on the loop's thread
+
+    async def _session(self, client: Client, lost: asyncio.Event) -> None:
+        js = client.jetstream(timeout=2.0)
+        await self._leases.open(js)
+        wanted: dict[int, tuple[str, ...]] = {}
+        looked = -_DISCOVER
+        self._problem(None)
+        guard = asyncio.create_task(self._guard())
+        try:
+            while not lost.is_set() and not self._stopping:
+                await self._leases.renew()
+                if time.monotonic() - looked >= _DISCOVER:
+                    looked = time.monotonic()
+                    found = self._given or await products_of(js, self._stream, self._prefix)
+                    wanted = spread(found, self._shards)
+                living = await self._leases.members()
+                await self._share(js, wanted, living)
+                for task in self._publishing.values():
+                    if task.done():
+                        task.result()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), RENEW)
+            if self._stopping:
+                for shard in list(self._runs):
+                    await self._leave(shard)
+                await self._leases.leave()
+        finally:
+            guard.cancel()
+            for task in self._publishing.values():
+                task.cancel()
+            self._publishing.clear()
+
+    async def _share(self, js: Any, wanted: dict[int, tuple[str, ...]], living: set[str]) -> None:
+        """Take free shards up to this worker's part, and give up what is above it."""
+        part = -(-len(wanted) // len(living))
+        for shard in [each for each in self._runs if shard_name(each) not in self._leases.owned]:
+            self._end(shard)  # the lease has gone to another worker
+        for shard in list(self._runs)[part:]:
+            await self._leave(shard)
+        for shard, products in wanted.items():
+            run = self._runs.get(shard)
+            if run is not None and run.products != products:
+                log.info("shard %d: it has other products now, and begins again at its last result", shard)
+                self._end(shard)
+                await self._begin(js, shard, products)
+            elif run is None and len(self._runs) < part and await self._leases.claim(shard_name(shard), living):
+                await self._begin(js, shard, products)
+            if not self._leases.is_safe:
+                await self._leases.renew()
+
+    async def _begin(self, js: Any, shard: int, products: tuple[str, ...]) -> None:
+        results = ShardResults(self._stream, self._group, shard)
+        loop = asyncio.get_running_loop()
+        run = ShardRun(shard, products, self._study, results, self._make_feed, self._warmup, loop)
+        await run.begin(js)
+        log.info("%s runs shard %d: %s", self.member, shard, ", ".join(products))
+        self._runs[shard] = run
+        self._publish(shard, run, js)
+
+    def _publish(self, shard: int, run: ShardRun, js: Any) -> None:
+        self._publishing[shard] = asyncio.create_task(run.publish(js))
+
+    async def _leave(self, shard: int) -> None:
+        self._end(shard)
+        await self._leases.release(shard_name(shard))
+
+    def _end(self, shard: int) -> None:
+        run, task = self._runs.pop(shard), self._publishing.pop(shard, None)
+        run.stop()
+        self._emitted += run.emitted
+        if task is not None:
+            task.cancel()
+
+    async def _guard(self) -> None:
+        """Stop all shards when another worker may take them."""
+        while True:
+            await asyncio.sleep(0.2)
+            if self._runs and not self._leases.is_safe:
+                log.warning("%s could not renew its leases, and stops its %d shards", self.member, len(self._runs))
+                for shard in list(self._runs):
+                    self._end(shard)
+                    self._leases.owned.pop(shard_name(shard), None)
+
+    def _problem(self, text: str | None) -> None:
+        if text is None:
+            if self.problem is not None:
+                log.warning("worker %s: it is connected again", self.member)
+            self._connection.connected_before = True
+        elif self.problem is None:
+            log.warning("worker %s: nothing is worked on until this is mended: %s", self.member, text)
+        self.problem = text
+        if text is not None:  # other workers take the shards
+            for shard in list(self._runs):
+                self._end(shard)
+            self._leases.owned.clear()
+
+    def _ended(self, error: Exception | None) -> None:
+        self.error = error
+        for shard in list(self._runs):
+            self._end(shard)
+        self._over.set()
