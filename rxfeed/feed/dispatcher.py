@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
@@ -18,7 +18,6 @@ from rxfeed.feed.held_messages import (
     with_epoch,
     with_epochs,
 )
-from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import (
     ENDING,
     LONG,
@@ -35,6 +34,9 @@ from rxfeed.market import (
     of_connection,
 )
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
+
+if TYPE_CHECKING:
+    from rxfeed.feed.trade_repairs import TradeRepairs
 
 _After = Callable[[Any], bool]
 """What is called after the delivery of a message of one type, which is its argument."""
