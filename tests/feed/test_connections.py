@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import signal
 import threading
 import time
 from collections import Counter
@@ -391,6 +392,27 @@ def test_connections_are_opened_at_intervals() -> None:
 
 
 # ---- renewal
+
+
+def test_interrupt_after_a_renewal_ends_the_new_connection() -> None:
+    """With `serve`, the thread of the caller waits for the connection that has replaced its own."""
+    with nothing_left_behind(), Exchange([BTC], seed=3, rate=200) as exchange:
+        feed = Feed(BTC, ["trades", "heartbeat"], url=exchange.url, patience=0.1)
+        status = Collected(feed.status)
+        counts: set[int] = set()
+
+        def renew_and_interrupt() -> None:
+            exchange.wait_for_clients(1)
+            feed.renew()
+            until(lambda: counts.add(len(feed.connections)) or of(status, Renewed))
+            time.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)
+
+        threading.Thread(target=renew_and_interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            feed.serve()
+        assert feed.wait(0)
+    assert counts == {1}
 
 
 @pytest.mark.timeout(120)
