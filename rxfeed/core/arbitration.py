@@ -35,7 +35,17 @@ from rxfeed.core.findings import Awaited, Missed, RepairedNumbers, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.merge_order import Copies, Entry
 from rxfeed.core.merge_rules import MergeRules, Stream
-from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, PriorTrade, Subscriptions, Ticker, Unknown
+from rxfeed.market import (
+    Auction,
+    BookSnapshot,
+    BookUpdate,
+    Heartbeat,
+    Message,
+    PriorTrade,
+    Subscriptions,
+    Ticker,
+    Unknown,
+)
 
 _COPIES_WITHIN = 60.0  # seconds
 _TICKERS_WITHIN = 5.0
