@@ -406,7 +406,9 @@ class Arbitration:
         """A message that the rules for numbers do not cover may have one, which is not missing then."""
         self._unnumbered(line, message)
         number: int | None = getattr(message, "sequence", None)
-        for stream in () if number is None else self._streams.values():
+        if number is None:
+            return
+        for stream in self._streams.values():
             if stream.key[1] == message.product_id and stream.last + 1 == number:
                 stream.last = number
                 self._follow(stream)

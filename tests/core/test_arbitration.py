@@ -309,12 +309,12 @@ def test_arbitration_drops_tickers_that_come_late() -> None:
     scene = Scene("coinbase_advanced")
     prices = (1, 20, 40)
     tickers = [ticker(price, time=price, venue="coinbase_advanced") for price in prices]
-    for message in tickers:
-        stamp(message, Origin(b"", int(message.time.timestamp() * 1e9), 0))
+    for price, message in zip(prices, tickers, strict=True):
+        stamp(message, Origin(b"", price * 10**9, 0))
         scene.bring(1, message)
     late = [ticker(price, time=price, venue="coinbase_advanced") for price in prices]
     for message in late:
-        stamp(message, Origin(b"", int(41e9), 0))
+        stamp(message, Origin(b"", 41 * 10**9, 0))
         scene.bring(2, message)
     assert scene.messages == tickers
     assert scene.machine.copies == len(late)
