@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rxfeed.compat.hosts import Servers, redirect
+from rxfeed.compat.hosts import LOCAL_KEYS, Servers, redirect
 from rxfeed.sim import Exchange
 from tests.support.doc_pages import missing
 from tests.support.local_feeds import local_feeds
@@ -49,7 +49,7 @@ def test_old_script_prints_its_messages(capsys: pytest.CaptureFixture[str], monk
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(seconds / 20))
     with Exchange(["BTC-USD"], seed=3, rate=300) as exchange:
-        redirect(Servers(exchange.url, exchange.rest_url, None), "coinbase_exchange")
+        redirect(Servers(exchange.url, exchange.rest_url, LOCAL_KEYS), "coinbase_exchange")
         try:
             exec(compile(OLD, "README.md", "exec"), {})
         finally:
