@@ -112,6 +112,11 @@ class Arbitration:
         for each in leaving:
             self._lines[each].leaving = True
 
+    def stays(self, number: int) -> None:
+        """Connection *number* is not leaving."""
+        if number in self._lines:
+            self._lines[number].leaving = False
+
     def seed(self, number: int, pairs: Iterable[Pair], books: Iterable[str]) -> None:
         """Connection *number* is open already: it covers *pairs*, and the books of these products are its own."""
         line = self._lines[number]
