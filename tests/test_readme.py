@@ -12,7 +12,7 @@ import pytest
 
 from rxfeed.compat.hosts import LOCAL_KEYS, Servers, redirect
 from rxfeed.sim import Exchange
-from tests.support.doc_pages import missing
+from tests.support.doc_pages import forms
 from tests.support.local_feeds import local_feeds
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ def test_first_pipeline_runs_and_prints_what_is_shown(
     out = capsys.readouterr().out
     assert re.search(r"^\d\d:\d\d BTC-USD \d+\.\d+ vwap \d+\.\d\d \(partial\)$", out, re.MULTILINE)
     assert re.search(r"(buy|sell) \d+\.\d+ \d+", out)
-    assert missing(SHOWN, out) == []
+    assert set(forms(SHOWN)) <= set(forms(out))  # a minute may end at any of them
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
