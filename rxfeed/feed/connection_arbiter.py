@@ -249,7 +249,7 @@ class ArbitratedFrames:
                     continue
                 size += len(raw)
                 message: Any = decode(raw)
-                kind: type[Any] = type(message)
+                kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # any type may come
                 one, check = isinstance(message, Message), checks.get(kind)
                 fresh = check is None or check(message)
                 if one and fresh and not continuity.missed:
