@@ -22,8 +22,6 @@ from typing import Any
 import nats
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from benchmarks.frames import load
-from benchmarks.sink import messages_of
 from rxfeed import Message
 from rxfeed.market import Origin, stamp
 from rxfeed.sim.nats_server import NatsServer
@@ -51,9 +49,10 @@ print(len(found), found[len(found) // 2] / 1e6, found[len(found) * 99 // 100] / 
 
 
 def frames(count: int) -> list[Message]:
-    _, payloads = load()
-    repeated = payloads * (count // len(payloads) + 1)
-    return messages_of(repeated[: count + 1000])[:count]
+    """Trades of ten products, each with its frame; all are different, since the server refuses what it has."""
+    made = (trade(trade_id=number + 1, product_id=f"P{number % 10}-USD") for number in range(count))
+    now = time.time_ns()
+    return [stamp(each, Origin(each.raw, now, 0)) for each in made]
 
 
 def publish(url: str, stream: str, messages: list[Message]) -> float:

@@ -6,6 +6,7 @@ and the results of workers those of a run that nothing disturbs.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import random
@@ -27,7 +28,7 @@ from rxfeed.tape.result_stream import encoded
 from rxfeed.testing import trade
 from tests.sinks.servers import until
 from tests.support.collect import Collected
-from tests.tape.tapes import messages_of
+from tests.tape.tapes import messages_of, with_client
 
 ROOT = Path(__file__).parents[1]
 PRODUCTS = ["BTC-USD", "ETH-USD"]
@@ -55,6 +56,7 @@ class Program:
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
         self.start()
+        atexit.register(self.kill)  # also if the run fails
 
     def start(self) -> None:
         with Path(os.environ.get("RXFEED_SOAK_LOG", os.devnull)).open("a") as log:
@@ -71,8 +73,11 @@ def rxfeed(*arguments: str) -> Program:
     return Program("-m", "rxfeed.cli", *arguments)
 
 
-def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
-    """Kill a publisher, the server and a consumer, *each* so many times, in a random order; two publishers."""
+def kills(each: int, *, rate: float, seed: int, folder: Path, consumes: bool = True) -> dict[str, Any]:
+    """Kill a publisher, the server and a consumer, *each* so many times, in a random order; two publishers.
+
+    Not *consumes*: without the consumer, which is a process of its own.
+    """
     random.seed(seed)
     problems: list[str] = []
     output = folder / "windows"
@@ -82,13 +87,13 @@ def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
         options = [*PRODUCTS, "--url", exchange.url, "--nats", server.url, "--shared"]
         options += [part for channel in CHANNELS for part in ("--channel", channel)]
         publishers = [rxfeed("publish", *options, "--publisher", name) for name in ("one", "other")]
-        consumer = Program("-c", CONSUMER, server.url, str(output))
+        consumer = Program("-c", CONSUMER, server.url, str(output)) if consumes else None
         with reference:
             exchange.wait_for_clients(3, timeout=90)
             exchange.resume()
             time.sleep(1)
             began = time.monotonic()
-            plan = [kind for kind in ("publisher", "server", "consumer") for _ in range(each)]
+            plan = [kind for kind in ("publisher", "server", "consumer")[: 2 + consumes] for _ in range(each)]
             random.shuffle(plan)
             for count, kind in enumerate(plan):
                 time.sleep(random.uniform(0.2, 0.6))
@@ -97,7 +102,7 @@ def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
                     time.sleep(random.uniform(0.0, 0.5))
                     server.start()
                     time.sleep(1.0)
-                elif kind == "consumer":
+                elif kind == "consumer" and consumer is not None:
                     consumer.kill()
                     consumer.start()
                 else:
@@ -120,8 +125,9 @@ def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
         got = Collected(tape)
         windows = Collected(tape.pipe(window_volume(1)))
         tape.serve()
-        time.sleep(3)
-        consumer.kill()
+        if consumer is not None:
+            time.sleep(3)
+            consumer.kill()
         on_tape = [item for item in got.items if isinstance(item, Trade)]
         ids = Counter((message.headers or {})["Nats-Msg-Id"] for message in messages_of(server.url, "rxfeed"))
     if reference.stats.gaps or reference.stats.reconnects:
@@ -133,10 +139,11 @@ def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
             problems.append(f"{product}: the tape has {len(found)} of {len(sent)} trades, or in another order")
     if doubled := [name for name, number in ids.items() if number > 1]:
         problems.append(f"on the tape twice: {doubled[:3]}")
+    lines = output.read_text().splitlines() if consumes else ()
     mine = {(item.product_id, item.start.timestamp()): item for item in windows.items}
     written = {
         (product, float(start)): (Decimal(volume), complete == "True")
-        for product, start, volume, complete in (line.split() for line in output.read_text().splitlines())
+        for product, start, volume, complete in (line.split() for line in lines)
     }
     whole = [key for key, item in mine.items() if item.complete]
     wrong = [key for key in whole if mine[key].volume != expected.get(key, Decimal(0))]
@@ -150,7 +157,7 @@ def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
         for key, (volume, complete) in written.items()
         if (volume, complete) != (mine[key].volume, mine[key].complete)
     ]
-    if other or len(written) < len(mine) - 2 * len(PRODUCTS):
+    if consumes and (other or len(written) < len(mine) - 2 * len(PRODUCTS)):
         problems.append(f"the killed consumer has {len(written)} of {len(mine)} windows, others are {other[:3]}")
     return {
         "problems": problems,
@@ -185,6 +192,7 @@ def workers(
         until(lambda: publishing.sent > len(names))
         time.sleep(0.5)
         command = ["work", f"{study}:study", "--group", "g", "--shards", str(shards), "--nats", server.url]
+        command += ["--warmup", "10s"]  # of windows of one second
         running = [rxfeed(*command) for _ in range(count)]
         began, killed = time.monotonic(), 0
         while time.monotonic() < began + seconds:
@@ -195,14 +203,18 @@ def workers(
             time.sleep(random.uniform(0, 0.5))
             victim.start()
         publishing.stop()
-        time.sleep(8)
-        for each in running:
-            each.process.terminate()
-            each.process.wait()
         feed = NatsFeed(server.url, since="all", until="now")
         expected: dict[str, list[bytes]] = defaultdict(list)
         feed.pipe(window_volume(1)).subscribe(lambda item: expected[item.product_id].append(encoded(item)))
         feed.serve()
+        enough = sum(len(each) - 2 for each in expected.values())
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and _count(server.url, "rxfeed_results") < enough:
+            time.sleep(0.5)
+        time.sleep(1)
+        for each in running:
+            each.process.terminate()
+            each.process.wait()
         results = messages_of(server.url, "rxfeed_results")
     got: dict[str, list[bytes]] = defaultdict(list)
     for message in results:
@@ -251,6 +263,15 @@ class _Publishing(threading.Thread):
         self._over.set()
         self.join()
         self._got.wait_for_end()
+
+
+def _count(url: str, stream: str) -> int:
+    """The messages of *stream*; 0 if there is no such stream yet."""
+
+    async def read(client: Any, js: Any) -> int:
+        return sum(each.state.messages for each in await js.streams_info() if each.config.name == stream)
+
+    return with_client(url, read)
 
 
 def _moment(seconds: float) -> Any:

@@ -37,7 +37,7 @@ NO_ARGUMENTS = {
     ),
     *("Line", "MetricsServer", "MinFree", "MongoStats", "MongoWrite", "ParquetStats", "ProductsRest", "Reconnecting"),
     *("RecordStats", "Replay", "Stats", "SteppedFeed", "Unacknowledged", "HeartbeatMissing", "Repaired", "DiskGuard"),
-    *("AuditRow", "Audit", "Scrape", "Pacer", "RetryPolicy"),
+    *("Backfilled", "BlockingWriter", "AuditRow", "Audit", "Scrape", "Pacer", "RetryPolicy"),
 }
 OTHER_UNITS = {"rate", "speed", "factor", "percent", "share"}
 

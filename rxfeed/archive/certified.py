@@ -3,6 +3,7 @@
 Rules:
 - A batch is audited together with the end of what was exported before. So a gap between two exports is in the later
   one.
+- Trades that are named at the end of a batch, and have not come, are in the next one, if they do not come there either.
 - A repair of a segment that was exported before has a row of its own, in which the repaired trades are no longer
   missing. So the sums over all exports are those of an audit of all files.
 """
@@ -68,7 +69,7 @@ class Certified:
         end = min(max(last for _, last in times) + 1, self._chosen.until)
         if begin >= end:
             return
-        rows, missing = certified(self._all, begin, end, HOUR, self._chosen.products)
+        rows, missing = certified(self._all, begin, end, HOUR, self._chosen.products, continues=True)
         gaps = Counter((each.product, each.channel, max(ns_of(each.after), begin) // HOUR) for each in missing)
         numbered = {row.product for row in rows if row.channel == self._venue.repairable}
         for row in rows:

@@ -25,6 +25,9 @@ _NAMES = {
     ("functools", "partial"),
     ("msgspec._utils", "rebuild"),
     ("copyreg", "__newobj__"),
+    # The levels of a side of a book, and their order.
+    ("rxfeed.core.live_side", "_values"),
+    ("rxfeed.core.sorted_map", "SortedMap.of"),
 }
 
 

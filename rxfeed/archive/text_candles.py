@@ -19,7 +19,7 @@ from operator import mul
 from typing import Any, NamedTuple
 
 from rxfeed.core import Candle, CandlePrices, Candles, Late, exactly
-from rxfeed.market import Message, Origin, Side, Trade, TradeText, microseconds, moment, stamp
+from rxfeed.market import Message, Origin, PriorTrade, Side, Trade, TradeText, microseconds, moment, stamp
 from rxfeed.recording import TextLine
 
 
@@ -63,7 +63,7 @@ class NotedPrices(CandlePrices):
         self.noted: list[Noted] = []
         self.places = 0
 
-    def gather(self, waiting: list[Trade]) -> None:
+    def gather(self, waiting: list[Trade | PriorTrade]) -> None:
         super().gather(waiting)
         noted, self.noted = self.noted, []
         if noted:
@@ -144,6 +144,8 @@ class TextCandles(Candles):
                 origin = Origin(b"", line.ns, line.epoch + base)
                 outputs += self._step(runs, base, stamp(made, origin), numbers.places)
             elif isinstance(text, accepted):
+                if isinstance(text, PriorTrade):  # it may be added, after the trades before it
+                    self._add_all(text.product_id)
                 outputs += self._step(runs, base, text, numbers.places)
         for product_id, run in runs.items():
             product = self._products[product_id]

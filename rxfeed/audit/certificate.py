@@ -145,9 +145,18 @@ def _is_repair(part: Part) -> bool:
 
 
 def certified(
-    files: Sequence[FileRecord], begin: int, end: int, every: int, products: Container[str | None] | None = None
+    files: Sequence[FileRecord],
+    begin: int,
+    end: int,
+    every: int,
+    products: Container[str | None] | None = None,
+    *,
+    continues: bool = False,
 ) -> tuple[list[AuditRow], list[MissingNumbers]]:
-    """What is proven by *files*, in spans of *every* nanoseconds from *begin* to *end*, and what is missing."""
+    """What is proven by *files*, in spans of *every* nanoseconds from *begin* to *end*, and what is missing.
+
+    *continues*: more files follow, in which ids may come that are named and have not come.
+    """
     coverage = CoveredTimes(files)
     grid = SpanGrid(begin, end, every, coverage)
     gaps, lost = [gap for file in files for gap in file.gaps], lost_of(files)
@@ -155,7 +164,8 @@ def certified(
     missing: list[MissingNumbers] = []
     for pair in pair_audits(files, coverage) if any(file.last_ns for file in files) else ():
         if products is None or pair.product in products:
-            own, lacking = rows_of(pair, grid, coverage, gaps, lost.get(pair.product or "", ()))
+            gone = lost.get(pair.product or "", ())
+            own, lacking = rows_of(pair, grid, coverage, gaps, gone, continues=continues)
             rows += own
             missing += lacking
     return rows, missing
@@ -168,11 +178,16 @@ def last_of(files: Sequence[FileRecord]) -> FileRecord | None:
         return None
     last = received[-1]
     subscribed = next((file.subscriptions[-1][1] for file in reversed(received) if file.subscriptions), None)
-    ends = [
-        PairRecord(pair.channel, pair.product, [NumberRun(end.last, end.last, end.last_ns, end.last_ns, 0)])
-        for pair in pair_audits(files, CoveredTimes(files))
-        if pair.proof is not None and (end := pair.proof.end) is not None
-    ]
+    ends: list[PairRecord] = []
+    for pair in pair_audits(files, CoveredTimes(files)):
+        end = None if pair.proof is None else pair.proof.end
+        record = PairRecord(pair.channel, pair.product)
+        if end is not None:
+            record.runs = [NumberRun(end.last, end.last, end.last_ns, end.last_ns, 0)]
+        else:
+            record.before = next((each.before for _, each in pair.files if each.before is not None), None)
+        if record.runs or record.before is not None:
+            ends.append(record)
     return FileRecord(
         name=last.name,
         size=0,

@@ -57,14 +57,23 @@ class SpanGrid:
 
 
 def rows_of(
-    audit: PairAudit, grid: SpanGrid, coverage: CoveredTimes, gaps: Sequence[GapRecord], lost: Sequence[tuple[int, int]]
+    audit: PairAudit,
+    grid: SpanGrid,
+    coverage: CoveredTimes,
+    gaps: Sequence[GapRecord],
+    lost: Sequence[tuple[int, int]],
+    *,
+    continues: bool = False,
 ) -> tuple[list[AuditRow], list[MissingNumbers]]:
-    """The rows of *audit*, and what is missing; *lost*: ids that the exchange no longer has."""
+    """The rows of *audit*, and what is missing; *lost*: ids that the exchange no longer has.
+
+    *continues*: more files follow, in which ids may come that are named and have not come.
+    """
     missing: Counter[int] = Counter()
     gone: Counter[int] = Counter()
     touched: list[tuple[int, int]] = []
     found: list[MissingNumbers] = []
-    for first, last, after, before, is_lost in _missing(audit, gaps, lost):
+    for first, last, after, before, is_lost in _missing(audit, gaps, lost, continues=continues):
         if before < grid.since or after >= grid.until:
             continue
         touched.append((after, before + 1))
@@ -136,10 +145,13 @@ def _state(
 
 
 def _missing(
-    audit: PairAudit, gaps: Sequence[GapRecord], lost: Sequence[tuple[int, int]]
+    audit: PairAudit, gaps: Sequence[GapRecord], lost: Sequence[tuple[int, int]], *, continues: bool
 ) -> Iterator[tuple[int, int, int, int, bool]]:
     if audit.proof is not None:
+        end = audit.proof.end
         for hole in audit.proof.holes():
+            if continues and end is not None and hole.first > end.last:
+                continue
             for first, last, is_lost in split(hole, lost):
                 yield first, last, hole.after_ns, hole.place.ns, is_lost
         return

@@ -113,12 +113,11 @@ class RecordService:
 
     def _wait_for_room(self) -> bool:
         """Wait until the disk has room; `False` if the recording ends before."""
-        waited = False
         while not self._disk.has_room():
+            if not self._ended:  # it starts without room, which counts like a stop
+                self._stops = 1
             if self._over() is not Proceed.RUN:
                 return False
-            if not waited and not self._ended:  # it starts without room, and stops as well as later
-                waited, self._stops = True, 1
             self._housekeep(NO_ROOM, Stats())
             time.sleep(min(POLL, self._left()))
         return self._over() is Proceed.RUN or not self._ended

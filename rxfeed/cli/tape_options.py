@@ -23,7 +23,7 @@ messages were lost, 2 for bad usage or if a package is missing
 
 examples:
   rxfeed publish BTC-USD ETH-USD --channel trades --channel heartbeat
-  rxfeed publish '*-USD' --channel trades --nats nats://tape:4222 --max-age 3d
+  rxfeed publish '*-USD' --channel trades --nats nats://tape:4222 --max-age 72h
   rxfeed publish BTC-USD --channel book --shared --publisher here
 """
 _WORK = """\
@@ -92,7 +92,7 @@ def add_publish(
     publish.add_argument(
         "--shared", action="store_true", default=None, help="other publishers put the same products on the tape"
     )
-    publish.add_argument("--max-age", type=duration, metavar="TIME", help="retention of the stream, such as 3d or 12h")
+    publish.add_argument("--max-age", type=duration, metavar="TIME", help="retention of the stream, such as 72h")
     publish.add_argument("--max-bytes", type=byte_count, metavar="SIZE", help="retention of the stream, such as 50GB")
     publish.add_argument("--replicas", type=natural, metavar="N", help="servers that have a copy of the stream")
     publish.add_argument("--seconds", type=positive, metavar="N", help="end after N seconds")

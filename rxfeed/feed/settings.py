@@ -28,7 +28,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_duplicates: bool
     repair: bool | Repair = False
     backfill: float | None = None
-    backfilled: set[str] = msgspec.field(default_factory=set)
+    backfilled: set[str] = msgspec.field(default_factory=set[str])
     """The products that have had their backfill, on any connection of the feed."""
 
     def __post_init__(self) -> None:

@@ -325,7 +325,7 @@ class TradeRepairs:
 
 
 def _is_fetched(message: Message) -> bool:
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # which tells where it came from
     return origin is not None and origin.apart
 
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rxfeed.tape")
 
-_WAITS = Reconnect(initial=0.2, maximum=2.0)
+_LONGEST = 2.0  # seconds between two attempts
+_WAITS = Reconnect(initial=0.2, maximum=_LONGEST)
 _CONNECT = 2.0  # seconds for one attempt
 _PING = 2.0  # seconds between pings; without two answers the connection counts as lost
 _PENDING = 8 << 20
@@ -214,7 +215,7 @@ class TapeConnection:
             except RxfeedError as error:
                 self._problem(str(error))
             lasted = asyncio.get_running_loop().time() - began
-            if lasted > _WAITS.maximum:
+            if lasted > _LONGEST:
                 backoff.succeeded()
             await asyncio.sleep(backoff.failed(lasted) or 0.0)
 

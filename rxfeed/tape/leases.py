@@ -1,7 +1,7 @@
 """Leases in a KV bucket of the tape's server: each thing (a book, a shard) belongs to one living member at a time.
 
 Rules:
-- A member renews one key every second. If its revision does not change for `TTL` seconds, by the clock of the member
+- A member renews one key twice a second. If its revision does not change for `TTL` seconds, by the clock of the member
   that observes it, it is dead. A member that could not renew for `_SAFE` seconds counts itself as dead, before others
   do: it uses none of its leases.
 - A claim is a key with its member's name, changed only if its revision is the known one. The revision is the number of
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rxfeed.tape")
 
-TTL = 3.0
-_SAFE = 2.0
-RENEW = 0.7
+TTL = 3.5
+_SAFE = 2.7
+RENEW = 0.5
 _FORGET = 60.0  # seconds after which the key of a dead member is deleted
 _MEMBER = "member"
 _NONE = b"-"

@@ -108,9 +108,13 @@ class Worker:
         looked = -_DISCOVER
         self._problem(None)
         guard = asyncio.create_task(self._guard())
+        renewing: asyncio.Task[None] | None = None
         try:
+            await self._leases.renew()
+            renewing = asyncio.create_task(self._renew())
             while not lost.is_set() and not self._stopping:
-                await self._leases.renew()
+                if renewing.done():
+                    renewing.result()
                 if time.monotonic() - looked >= _DISCOVER:
                     looked = time.monotonic()
                     found = self._given or await products_of(js, self._stream, self._prefix)
@@ -128,6 +132,8 @@ class Worker:
                 await self._leases.leave()
         finally:
             guard.cancel()
+            if renewing is not None:
+                renewing.cancel()
             for task in self._publishing.values():
                 task.cancel()
             self._publishing.clear()
@@ -147,8 +153,6 @@ class Worker:
                 await self._begin(js, shard, products)
             elif run is None and len(self._runs) < part and await self._leases.claim(shard_name(shard), living):
                 await self._begin(js, shard, products)
-            if not self._leases.is_safe:
-                await self._leases.renew()
 
     async def _begin(self, js: Any, shard: int, products: tuple[str, ...]) -> None:
         results = ShardResults(self._stream, self._group, shard)
@@ -172,6 +176,12 @@ class Worker:
         self._emitted += run.emitted
         if task is not None:
             task.cancel()
+
+    async def _renew(self) -> None:
+        """Renew the leases, whatever else takes its time."""
+        while True:
+            await asyncio.sleep(RENEW)
+            await self._leases.renew()
 
     async def _guard(self) -> None:
         """Stop all shards when another worker may take them."""

@@ -24,6 +24,7 @@ from rxfeed.core import (
     TickBars,
     TradeRepair,
     TumblingVolume,
+    VolumeWindow,
 )
 from rxfeed.market import BackfilledOrigin, Message, Origin, PriorTrade, RepairedOrigin, Trade, stamp
 from tests.support.make import NOON, heartbeat, last_match, match
@@ -104,11 +105,12 @@ def test_windows_with_a_backfill_are_those_of_a_longer_stream(
     messages.append(stamp(heartbeat(100, last_trade_id=numbers[-1]), Origin(b"{}", 0, epoch)))
     gone = {each for each in lost if each <= before}
     for each in fold(TumblingVolume(width), messages):
+        assert isinstance(each, VolumeWindow)
         start, end = ((at - NOON).total_seconds() for at in (each.start, each.end))
         wanted = [number for number in numbers if start <= number < end]
         if each.complete:
             assert not gone & set(wanted)
-            assert each.count == len(wanted)  # type: ignore[union-attr]
+            assert each.count == len(wanted)
         elif start > 0 and not gone:
             raise AssertionError(each)
 

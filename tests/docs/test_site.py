@@ -46,10 +46,12 @@ ANSWERS = {
     "memory grows": "understand/threads/",
 }
 # Packages of which every public class and function is described. Of the others, those for users are.
-WHOLE = ("archive", "audit", "backtest", "compat", "errors", "metrics", "sim", "sim.faults", "sinks", "testing")
+WHOLE = ("archive", "audit", "backtest", "compat", "errors", "metrics", "sim", "sim.faults", "sinks", "tape", "testing")
 # ... except what only other packages of rxfeed use.
 INTERNAL = {f"rxfeed.errors.{name}" for name in ("install_command", "needs_extra", "picklable")}
-INTERNAL |= {f"rxfeed.audit.{name}" for name in ("AuditState", "FileRecord", "certified", "last_of", "read_file")}
+INTERNAL |= {"rxfeed.sinks.RetryPolicy"} | {
+    f"rxfeed.audit.{name}" for name in ("AuditState", "FileRecord", "certified", "last_of", "read_file")
+}
 
 
 class Page(HTMLParser):
