@@ -88,6 +88,15 @@ def test_missing_ids_are_listed_with_their_times(tmp_path: Path) -> None:
     assert found.status == 3
 
 
+def test_product_that_was_not_recorded_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, [*opening("matches"), match(1, NS), match(2, NS + SECOND)])
+    assert audit(tmp_path, products=[PRODUCT]).rows
+    assert not caplog.records
+    assert audit(tmp_path, products=[PRODUCT, "BTC-USDD"]).status == 0
+    (warning,) = [each.message for each in caplog.records]
+    assert warning == "products: the recording has nothing of BTC-USDD in this time; it has BTC-USD"
+
+
 def test_ids_of_another_session_fill_the_gap(tmp_path: Path) -> None:
     write(tmp_path, [*opening("matches"), match(1, NS), match(4, NS + 3 * SECOND)])
     write(tmp_path, [*opening("matches"), *(match(each, NS + each * SECOND) for each in (1, 2, 3))], session="aa")

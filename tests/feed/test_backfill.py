@@ -244,6 +244,21 @@ def test_failures_of_a_backfill_are_requested_again(venue: str) -> None:
     assert sum(each.backfilled for each in made.got.items) > 100
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_backfill_that_the_venue_does_not_have_is_logged(venue: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The first windows are not complete, and the log has the reason."""
+    nothing = {"coinbase_exchange": "[]", "coinbase_advanced": '{"trades":[]}'}[venue]
+    with market(venue) as exchange:
+        exchange.inject(faults.RestGarbage(payload=nothing, count=None))
+        made = Warm(exchange, venue, 300, products=[BTC])
+        with made.feed, caplog.at_level(logging.WARNING, "rxfeed.feed"):
+            exchange.wait_for_clients()
+            made.live()
+    check(made)
+    (warning,) = [each.message for each in caplog.records if "backfill:" in each.message]
+    assert f"the venue has none before {made.ids(BTC)[0]}." in warning
+
+
 def test_trades_that_are_no_longer_kept_are_a_gap() -> None:
     with market("coinbase_exchange") as exchange:
         gone = exchange.last_trade_id(BTC) - 50
