@@ -64,8 +64,8 @@ def test_fixtures_run_the_examples_of_the_docs_page(tmp_path: Path) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(market, {})
-    assert "Subscriptions(" in printed.getvalue()
-    assert "Ticker(" in printed.getvalue()
+    assert "Subscriptions channels [ChannelSubscription(name='ticker', product_ids=('BTC-USD',)" in printed.getvalue()
+    assert re.search(r"Ticker BTC-USD .* price [0-9.]+", printed.getvalue())
 
     def run() -> list[str]:
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
