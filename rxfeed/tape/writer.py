@@ -417,9 +417,15 @@ class TapeWriter:
     def _keep_storing(self) -> None:
         """Write what waits to disk, now and until there is a connection."""
         self._storing = self._counters.problem is not None
-        if self._storing and self._stored is not None:
+        if not self._storing or self._stored is None:
+            return
+        try:
             self._store(self._stored)
-            asyncio.get_running_loop().call_later(_STORE, self._keep_storing)
+        except Exception as error:  # of an item that is no message, or of a damaged file that cannot be created again
+            self.end(error)
+            self._connection.stop()
+            return
+        asyncio.get_running_loop().call_later(_STORE, self._keep_storing)
 
     def _store(self, stored: StoredMessages) -> None:
         """Write what is in flight and in the queue to disk, as far as it has space."""

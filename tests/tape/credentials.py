@@ -23,7 +23,8 @@ class Identity:
     def __init__(self, kind: int) -> None:
         self.seed: bytes = nkeys.encode_seed(os.urandom(32), kind)
         self._pair = nkeys.from_seed(bytearray(self.seed))
-        self.public: str = self._pair.public_key.decode()
+        public: Any = self._pair.public_key  # bytes, whatever the library's annotation is
+        self.public: str = public.decode()
 
     def signed(self, subject: Identity, name: str, content: dict[str, Any]) -> str:
         """The claims of *subject*, signed by this identity."""

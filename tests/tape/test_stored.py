@@ -170,3 +170,14 @@ def test_spill_of_another_use_is_refused(tmp_path: Path) -> None:
     got.wait_for_end()
     other = Collected(Subject[Any]().pipe(to_nats("nats://127.0.0.1:1", stream="other", spill=tmp_path / "spill")))
     assert isinstance(other.error, ConfigError)
+
+
+def test_item_that_cannot_be_stored_ends_the_publisher_with_its_reason(tmp_path: Path) -> None:
+    sink = to_nats("nats://127.0.0.1:1", spill=tmp_path / "spill")
+    got = Collected((source := Subject[Any]()).pipe(sink))
+    until(lambda: sink.stats.problem)
+    source.on_next("no message")
+    got.wait_for_end()
+    assert isinstance(got.error, ConfigError)
+    assert "a str is not a Message" in str(got.error)
+    assert not source.observers
