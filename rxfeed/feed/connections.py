@@ -213,6 +213,10 @@ class Connections:
             others = [each for each in self._all.values() if each.shard == connection.shard]
             fatal = cause is not None and not connection.leaving and not others
             last = not self._all
+            alone = all(each.arbiter is not arbiter for each in self._all.values())
+        if self._closing and alone and arbiter is not None and arbiter.repairs is not None:
+            with self.streams.lock:
+                arbiter.repairs.finish()
         if cause is not None and not connection.leaving and others:
             log.warning("connection %d ends, and the others of its products go on: %s", connection.number, cause)
         if fatal:

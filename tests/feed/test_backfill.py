@@ -284,6 +284,21 @@ def test_trade_that_only_the_next_connection_names_is_held(venue: str, caplog: p
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 
 
+@pytest.mark.parametrize("redundancy", [1, 2])
+def test_what_is_held_at_the_end_is_delivered(redundancy: int) -> None:
+    with market("coinbase_exchange") as exchange:
+        exchange.inject(faults.RestLatency(20, count=None))
+        made = Warm(exchange, "coinbase_exchange", 30, products=[BTC], redundancy=redundancy)
+        with made.feed:
+            exchange.wait_for_clients(redundancy)
+            last = exchange.last_trade_id(BTC)
+            while exchange.last_trade_id(BTC) <= last:
+                exchange.step()
+            made.feed.wait(0.2)
+            assert made.ids(BTC, Trade) == []
+    assert max(made.ids(BTC, Trade)) > last
+
+
 def test_gap_during_a_backfill_is_repaired() -> None:
     with market("coinbase_exchange") as exchange:
         exchange.inject(faults.RestLatency(0.2, count=2))
