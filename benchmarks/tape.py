@@ -3,8 +3,9 @@
 `publish`: messages with frames through `to_nats`, until all are acknowledged. Bare: `publish_async` of nats-py with the
 same payloads and an id each, in a loop, with as many in flight. `consume`: the whole tape through a `NatsFeed` to a
 subscriber. Bare: `fetch` of a pull subscription without acknowledgements. Medians of alternating runs, on one private
-server. Latency: from the receipt at the socket of a feed in this process to a subscriber of a `NatsFeed` in another
-one, at 1,000 and 5,000 messages a second, with a private exchange.
+server. Latency: from the receipt at the socket of a `Feed` in one process, which publishes, to a subscriber of a
+`NatsFeed` in another one; a private exchange sends some 1,000 and 5,000 messages a second. The rate that was reached is
+shown with it, and the load of the machine with all.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 
 from rxfeed import Message
 from rxfeed.market import Origin, stamp
+from rxfeed.sim import Exchange
 from rxfeed.sim.nats_server import NatsServer
 from rxfeed.tape import NatsFeed, to_nats
 from rxfeed.testing import trade
@@ -31,6 +34,8 @@ from rxfeed.venues import message_id
 
 IN_FLIGHT = 4_000
 LEAST = 0.7
+PRODUCTS = ["BTC-USD", "ETH-USD"]
+CHANNELS = ["matches", "ticker", "heartbeat"]
 CONSUMER = """
 import sys, time
 from rxfeed.tape import NatsFeed
@@ -117,36 +122,33 @@ async def bare_consume(url: str, stream: str, count: int) -> float:
     return count / seconds
 
 
-def latency(url: str, stream: str, rate: int, seconds: float) -> tuple[int, float, float]:
-    """Messages, and the p50 and p99 in milliseconds, from a source with receipts in this process to another process."""
-    from reactivex.subject import Subject
-
-    source: Any = Subject()
-    sink = to_nats(url, stream=stream)
-    source.pipe(sink).subscribe()
-    while not sink.stats.published:
-        time.sleep(0.01)
-    consumer = subprocess.Popen(
-        [sys.executable, "-c", CONSUMER, url, stream], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert consumer.stdout is not None
-    consumer.stdout.readline()
-    made = [trade(trade_id=number + 1, price=100 + number % 50) for number in range(round(rate * seconds))]
-    raws = [each.raw for each in made]
-    began, sent = time.perf_counter(), 0
-    while sent < len(made):
-        due = min(len(made), int((time.perf_counter() - began) * rate))
-        while sent < due:
-            source.on_next(stamp(made[sent], Origin(raws[sent], time.time_ns(), 0)))
-            sent += 1
-        time.sleep(0.0005)
-    source.on_completed()
-    while sink.stats.queued:
-        time.sleep(0.01)
-    time.sleep(0.5)
-    text, _ = consumer.communicate("\n", timeout=60)
+def latency(url: str, stream: str, rate: int, seconds: float) -> tuple[float, float, float]:
+    """Messages a second, and the p50 and p99 in milliseconds: a feed in one process, a consumer in another one."""
+    # Of what it makes, some fifth is on channels without a subscription.
+    with Exchange(PRODUCTS, seed=1, rate=1.25 * rate, auto=False) as exchange:
+        command = ["-m", "rxfeed.cli", "publish", *PRODUCTS, "--url", exchange.url, "--nats", url, "--stream", stream]
+        command += [part for channel in CHANNELS for part in ("--channel", channel)]
+        publisher = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        consumer = subprocess.Popen(
+            [sys.executable, "-c", CONSUMER, url, stream], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            exchange.wait_for_clients(1, timeout=60)
+            assert consumer.stdout is not None
+            consumer.stdout.readline()
+            began = time.perf_counter()
+            exchange.resume()
+            time.sleep(seconds)
+            exchange.pause()
+            took = time.perf_counter() - began
+            time.sleep(1.0)
+            text, _ = consumer.communicate("\n", timeout=60)
+        finally:
+            for process in (publisher, consumer):
+                process.terminate()
+                process.wait()
     count, middle, high = text.split()
-    return int(count), float(middle), float(high)
+    return int(count) / took, float(middle), float(high)
 
 
 def measure(count: int, runs: int, seconds: float) -> dict[str, Any]:
@@ -168,6 +170,7 @@ def measure(count: int, runs: int, seconds: float) -> dict[str, Any]:
         **medians,
         "publish_ratio": medians["publish"] / medians["bare_publish"],
         "consume_ratio": medians["consume"] / medians["bare_consume"],
+        "load": os.getloadavg()[0],
         "latency": {str(rate): each for rate, each in latencies.items()},
     }
 
@@ -190,8 +193,9 @@ def main() -> None:
             f"{name}: {result[name]:,.0f} messages/s, bare nats-py {result[f'bare_{name}']:,.0f}: "
             f"{ratio:.2f} x, at least {LEAST} x: {verdict}"
         )
-    for rate, (count, middle, high) in result["latency"].items():
-        print(f"latency at {int(rate):,} messages/s: p50 {middle:.2f} ms, p99 {high:.2f} ms ({count:,} messages)")
+    for rate, (reached, middle, high) in result["latency"].items():
+        print(f"latency at {int(rate):,} messages/s: p50 {middle:.2f} ms, p99 {high:.2f} ms ({reached:,.0f} reached)")
+    print(f"load {result['load']:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

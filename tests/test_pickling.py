@@ -12,8 +12,7 @@ from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -168,11 +167,12 @@ def _strategy(kind: type[Any], name: str, hint: Any) -> st.SearchStrategy[Any]:
         return st.integers(0, 2_000_000_000).map(Decimal)
     if isinstance(hint, type) and issubclass(hint, Message):
         return structs_of(hint)
-    if isinstance(hint, UnionType) and all(
-        isinstance(each, type) and issubclass(each, Message) for each in hint.__args__
-    ):
-        return st.one_of(*map(structs_of, hint.__args__))
-    return st.integers() if hint is Any else st.from_type(hint)
+    if hint is Any:
+        return st.integers()
+    kinds: tuple[Any, ...] = get_args(hint)
+    if kinds and all(isinstance(each, type) and issubclass(each, Message) for each in kinds):
+        return st.one_of(*map(structs_of, kinds))
+    return st.from_type(hint)
 
 
 STATUSES = [*dict.fromkeys(tree(FeedStatus)), KeepalivePong]

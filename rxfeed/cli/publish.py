@@ -24,6 +24,7 @@ def run(options: argparse.Namespace) -> int:
         stream=options.stream,
         publisher=options.publisher,
         shared=bool(options.shared),
+        spill=options.spill,
         max_age=options.max_age,
         max_bytes=options.max_bytes,
         replicas=options.replicas,
@@ -55,5 +56,6 @@ def run(options: argparse.Namespace) -> int:
 def _summary(sink: TapeSink) -> str:
     stats = sink.stats
     parts = [f"{stats.published:,} published", f"{stats.duplicates:,} were on the tape before"]
-    parts += [f"{count:,} {what}" for count, what in ((stats.withheld, "withheld"), (stats.lost, "lost")) if count]
+    others = ((stats.withheld, "withheld"), (stats.spilled, "on disk"), (stats.lost, "lost"))
+    parts += [f"{count:,} {what}" for count, what in others if count]
     return ", ".join(parts)

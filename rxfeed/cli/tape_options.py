@@ -17,8 +17,8 @@ _PUBLISH = """\
 Publish a live feed on a tape: a stream of NATS JetStream, which any number of
 processes play as a feed (rxfeed.tape.NatsFeed).
 
-If the server is not available, messages wait in memory, and are sent in their
-order when it is. docs/how_to/tape.md describes the tape, and what is guaranteed.
+If the server is not available, messages wait in memory, or on disk (--spill),
+and are sent in their order when it is. docs/how_to/tape.md describes the tape, and what is guaranteed.
 """
 _PUBLISH_EXAMPLES = """\
 exit status: 0 if --seconds or a signal ended it, 1 if the feed failed or
@@ -96,6 +96,9 @@ def add_publish(
     publish.add_argument("--publisher", metavar="NAME", help="the name of this publisher (default: that of the host)")
     publish.add_argument(
         "--shared", action="store_true", default=None, help="other publishers put the same products on the tape"
+    )
+    publish.add_argument(
+        "--spill", type=Path, metavar="FILE", help="what waits for the server is on disk, and survives a kill"
     )
     publish.add_argument("--max-age", type=duration, metavar="TIME", help="retention of the stream, such as 72h")
     publish.add_argument("--max-bytes", type=byte_count, metavar="SIZE", help="retention of the stream, such as 50GB")

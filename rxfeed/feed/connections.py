@@ -98,8 +98,12 @@ class Connections:
 
     @property
     def infos(self) -> list[ConnectionInfo]:
-        """The descriptions of the connections."""
-        return [each.info for each in self.present if not each.leaving]
+        """The descriptions of the connections; one that is being replaced has the counters of both."""
+        present: dict[int, FeedConnection] = {}
+        for each in self.present:
+            if not each.leaving and (each.number not in present or each.loop.working):
+                present[each.number] = each
+        return [each.info for each in present.values()]
 
     def stats(self) -> list[Stats]:
         """The counters of all connections, also of those that are over."""
@@ -144,7 +148,12 @@ class Connections:
             self._wait()
             raise
         self._ended(self.first, cause)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:  # Ctrl-C, after the first connection was replaced
+            self.close()
+            self._wait()
+            raise
         return self.cause
 
     def close(self) -> None:
@@ -206,6 +215,10 @@ class Connections:
             others = [each for each in self._all.values() if each.shard == connection.shard]
             fatal = cause is not None and not connection.leaving and not others
             last = not self._all
+            alone = all(each.arbiter is not arbiter for each in self._all.values())
+        if self._closing and alone and arbiter is not None and arbiter.repairs is not None:
+            with self.streams.lock:
+                arbiter.repairs.finish()
         if cause is not None and not connection.leaving and others:
             log.warning("connection %d ends, and the others of its products go on: %s", connection.number, cause)
         if fatal:

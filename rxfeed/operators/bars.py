@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from rxfeed.core import MAX_AHEAD, Bar, DollarBars, Seconds, TickBars, VolumeBars
-from rxfeed.market import Message, Trade
+from rxfeed.market import Message, PriorTrade, Trade
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import MessageFilter, Operator
@@ -91,7 +91,7 @@ def _reporting(operator: str, make: Callable[[], B]) -> Callable[[], B]:
     """`reporting`, for machines that log the first trade that is not split, too."""
     made = reporting(operator, make)
 
-    def report(trade: Trade) -> None:
+    def report(trade: Trade | PriorTrade) -> None:
         log.warning(
             "%s: trade %d of %s, %s at %s, would fill over 100,000 bars: it ends one, which is not complete. Check the "
             "trade, or take longer bars.",

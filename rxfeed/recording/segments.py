@@ -190,10 +190,11 @@ class Segments:
         _report(logging.ERROR, text, self._folder, closed.frames)
 
     def _close(self) -> None:
-        segment, self._segment = self._segment, None
+        segment = self._segment
         if segment is None:
             return
         segment.close(self._clock())
+        self._segment = None  # not before it is whole: `path` is that of a segment that is being written
         self._closed.add(segment.held)
         self._finished(self._described(segment))
 

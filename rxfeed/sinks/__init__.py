@@ -6,6 +6,7 @@ from rxfeed.sinks.mongo import MongoSink, to_mongo
 from rxfeed.sinks.reading import from_mongo
 from rxfeed.sinks.results import DeadLetter, MongoStats, MongoWrite, UnwrittenCounts
 from rxfeed.sinks.retry_policy import RetryPolicy
+from rxfeed.sinks.spill import Spill
 from rxfeed.venues import message_id
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MongoStats",
     "MongoWrite",
     "RetryPolicy",
+    "Spill",
     "UnwrittenCounts",
     "from_mongo",
     "make_indexes",

@@ -20,6 +20,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import bson
 
 from rxfeed.errors import ConfigError, SinkError
 from rxfeed.sinks.quarantine import Reserve, Row, is_damage, quarantine_batch, quarantine_file, readable_rows, split
@@ -79,6 +82,15 @@ class Spill:
             self._file.close()
             raise
         self._reserve.fill()
+
+    @staticmethod
+    def encode(fields: dict[str, Any]) -> bytes:
+        """A document, for `append`."""
+        return bson.encode(fields)
+
+    @staticmethod
+    def decode(document: bytes) -> dict[str, Any]:
+        return bson.decode(document)
 
     # ---- the file
 

@@ -43,7 +43,10 @@ class ItemKind(Enum):
 
 
 class TapeEnvelope(msgspec.Struct, gc=False):
-    """A message that is published, or waits for its acknowledgement. *lease*: the revision of a book's lease."""
+    """A message that is published, or waits for its acknowledgement. *lease*: the revision of a book's lease.
+
+    *key*: by which it is acknowledged. *session*, *settled*: of a message from the disk, perhaps of an earlier run.
+    """
 
     subject: str
     id: str
@@ -57,8 +60,13 @@ class TapeEnvelope(msgspec.Struct, gc=False):
     part: str = ""
     sent_at: float = 0.0
     items: int = 1
+    key: int = 0
+    session: str = ""
+    settled: int = 0
 
     def headers(self, venue: str, session: str, settled: int) -> dict[str, str]:
+        if self.session:
+            session, settled = self.session, self.settled
         lease = f" {self.lease}" if self.lease else ""
         headers = {
             MESSAGE_ID: self.id,

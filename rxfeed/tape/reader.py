@@ -4,7 +4,8 @@ Rules:
 - A consumer of the stream sends messages on request, so that a slow subscriber is never overrun by the server.
 - The consumer numbers what it sends. If a number is missing, if the consumer was deleted, or if the connection is lost,
   another consumer continues behind the last message that was received.
-- If the stream was made anew, or has deleted messages that were not read, a `TapeBreak` is in their place.
+- If the stream was made anew, or has deleted messages that were not read, a `TapeBreak` is in their place. A consumer
+  is not notified of deletions: while it is behind, the stream's first sequence is requested before more messages are.
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ class TapeReader:
         self._chunk: list[TapeItem | TapeBreak] = []
         self._size = 0
         self._requested = self._expected = 0
+        self._pending = 0  # messages that the consumer had not sent yet at its last one
+        self._first = 0  # the stream's first sequence, if that was requested
         self._heard = 0.0
         self._lost: asyncio.Event | None = None
         self._failure: str | None = None
@@ -126,13 +129,14 @@ class TapeReader:
         consumer = await js.add_consumer(self._stream, self._config(info))
         inbox = client.new_inbox()
         self._requested, self._expected, self._heard = 0, 1, time.monotonic()
+        self._pending = self._first = 0
         await client.subscribe(inbox, cb=self._received)
         self._problem(None)
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer.name}"
         try:
             if self._to_end and not consumer.num_pending:
                 return
-            await self._request_until_lost(client, subject, inbox, lost)
+            await self._request_until_lost(client, js, subject, inbox, lost)
         finally:
             self._flush()
             self._lost = None
@@ -142,7 +146,9 @@ class TapeReader:
         if self._failure is not None:
             raise ConnectionLost(f"{self.name}: {self._failure}")
 
-    async def _request_until_lost(self, client: Client, subject: str, inbox: str, lost: asyncio.Event) -> None:
+    async def _request_until_lost(
+        self, client: Client, js: JetStreamContext, subject: str, inbox: str, lost: asyncio.Event
+    ) -> None:
         request = msgspec.json.encode(
             {"batch": _BATCH, "expires": round(_EXPIRES * 1e9), "idle_heartbeat": round(_BEAT * 1e9)}
         )
@@ -150,6 +156,8 @@ class TapeReader:
         try:
             while not lost.is_set() and not self._done:
                 if self._requested <= _BATCH // 2 and not self.inbox.full:
+                    if self._pending:
+                        self._first = (await js.stream_info(self._stream)).state.first_seq
                     self._requested += _BATCH
                     await client.publish(subject, request, reply=inbox)
                 self._wake.clear()
@@ -190,8 +198,7 @@ class TapeReader:
                 self._break("the stream was deleted and made anew")
                 place.created, place.last = info.created, 0
             elif info.state.first_seq > place.last + 1 and info.state.last_seq > place.last and place.last:
-                missing = info.state.first_seq - place.last - 1
-                self._break(f"the stream has deleted {missing} messages before they were read: its limits are too low")
+                self._deleted(info.state.first_seq - place.last - 1)
             start = {
                 "deliver_policy": api.DeliverPolicy.BY_START_SEQUENCE,
                 "opt_start_seq": max(1, place.last + 1),
@@ -209,6 +216,9 @@ class TapeReader:
             num_replicas=1,
             **start,
         )
+
+    def _deleted(self, missing: int) -> None:
+        self._break(f"the stream has deleted {missing} messages before they were read: its limits are too low")
 
     def _break(self, reason: str) -> None:
         log.warning("%s: %s. All epochs rise here", self.name, reason)
@@ -235,7 +245,9 @@ class TapeReader:
         self._expected += 1
         self._requested -= 1
         place = self.place
-        place.last = sequence
+        if self._pending and place.last and sequence > place.last + 1:
+            self._jumped(place.last + 1, sequence)
+        place.last, self._pending = sequence, pending
         try:
             item = item_of(sequence, message.subject, message.headers, message.data)
         except ValueError as error:
@@ -250,6 +262,11 @@ class TapeReader:
             self._wake.set()
         elif self._requested <= _BATCH // 2:
             self._wake.set()
+
+    def _jumped(self, expected: int, sequence: int) -> None:
+        """Report messages that were deleted, and not read, between two received ones."""
+        if expected < self._first <= sequence:
+            self._deleted(self._first - expected)
 
     def _foreign(self, message: Msg, error: ValueError) -> None:
         self.foreign += 1

@@ -20,12 +20,13 @@ class TapeWrite(msgspec.Struct, frozen=True):
 
 
 class UnpublishedCounts(msgspec.Struct, frozen=True):
-    """The items that `close` could not publish: they are lost."""
+    """What `close` could not publish: *unwritten* items are lost, *spilled* messages are on disk."""
 
     unwritten: int
+    spilled: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.unwritten)
+        return bool(self.unwritten or self.spilled)
 
 
 class TapeStats(msgspec.Struct, frozen=True):
@@ -49,7 +50,11 @@ class TapeStats(msgspec.Struct, frozen=True):
     lost: int
     """Items that were not published when the sink failed or its time was over."""
     queued: int
-    """Items that wait, or are not acknowledged."""
+    """Items in memory that wait, or are not acknowledged."""
+    spilled: int
+    """Messages on disk that are not acknowledged, also of an earlier run."""
+    spill_bytes: int
+    """Their bytes."""
     in_flight: int
     """Messages among them that were sent."""
     retries: int

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from rxfeed.tape.connection import TapeAddress
+from rxfeed.tape.stored import SpillSettings
 from rxfeed.tape.stream import StreamSettings
 from rxfeed.tape.subjects import Subjects
 from rxfeed.venues import Venue
@@ -28,6 +29,7 @@ class TapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     retry_seconds: float | None
     flush_seconds: float
     attempt_seconds: float
+    spill: SpillSettings | None = None
 
     @property
     def publisher_subject(self) -> str:

@@ -21,6 +21,7 @@ from rxfeed.tape.encoding import TapeEncoder
 from rxfeed.tape.library import nats_py
 from rxfeed.tape.results import TapeCounters, TapeStats, TapeWrite, UnpublishedCounts
 from rxfeed.tape.settings import TapeOverflow, TapeSettings
+from rxfeed.tape.stored import SpillSettings
 from rxfeed.tape.stream import StreamSettings, check_name
 from rxfeed.tape.subjects import Subjects
 from rxfeed.tape.writer import TapeWriter
@@ -53,6 +54,8 @@ class TapeSink(Sink[TapeWrite, TapeWriter]):
             dropped=counters.dropped,
             lost=counters.lost,
             queued=0 if writer is None else writer.queued,
+            spilled=0 if writer is None else writer.spilled,
+            spill_bytes=0 if writer is None else writer.spill_bytes,
             in_flight=0 if writer is None else writer.in_flight,
             retries=counters.retries,
             lag=0.0 if writer is None else writer.lag,
@@ -69,8 +72,8 @@ class TapeSink(Sink[TapeWrite, TapeWriter]):
     def close(self, timeout: float | None = None) -> UnpublishedCounts:
         """Unsubscribe, and publish all items. Returns the items unpublished after *timeout* seconds (`flush_seconds`).
 
-        Then the stream completes, or fails with a `SinkError` if items were lost. It does not wait if a subscriber of
-        the sink calls it, on the sink's thread.
+        With a spill they are on disk, and counted as such. Then the stream completes, or fails with a `SinkError` if
+        items were lost. It does not wait if a subscriber of the sink calls it, on the sink's thread.
         """
         writer = self._writer
         if writer is None:
@@ -137,6 +140,9 @@ def to_nats(
     queue_size: int = 100_000,
     overflow: TapeOverflow = "block",
     in_flight: int = 4_000,
+    spill: str | Path | None = None,
+    spill_bytes: int = 4_000_000_000,
+    spill_mode: int = 0o600,
     max_age: Seconds | None = None,
     max_bytes: int | None = None,
     replicas: int | None = None,
@@ -172,6 +178,14 @@ def to_nats(
     their order: without limit, or until *retry_seconds* have passed without a success. An attempt without an
     acknowledgement counts as failed after *attempt_seconds*. If the process is killed, its queue is lost.
 
+    **On disk**: with *spill*, the path of a file, what waits while the server is not available is written to disk every
+    0.1 seconds, and survives a kill of the process or a power failure. It is published first when the server is
+    available, in its order: in this run, or in the next one with the same path. The server refuses what it has within
+    its duplicate window; if a message comes twice later than that, a `NatsFeed` plays it once. In memory, and lost by a
+    kill, are the items of the last 0.1 seconds, and before the loss of the connection is detected (at most
+    *attempt_seconds*) those without an acknowledgement. At *spill_bytes*, or if the disk is full, messages wait in
+    memory, with a warning. Files of the spill have the permissions *spill_mode*; one sink at a time uses them.
+
     **A full queue**: `overflow="block"` makes the source wait, `"drop_oldest"` drops what has waited longest and counts
     it, `"fail"` publishes what is there and ends the stream with a `SinkError`.
 
@@ -204,6 +218,7 @@ def to_nats(
     for name, value in (("max_bytes", max_bytes), ("replicas", replicas)):
         if value is not None:
             arguments.positive_integer(name, value)
+    stored = _spill(spill, spill_bytes, spill_mode)
     found = None if venue is None else venue_of(venue)
     settings = TapeSettings(
         address=address,
@@ -223,9 +238,21 @@ def to_nats(
         retry_seconds=_seconds("retry_seconds", retry_seconds),
         flush_seconds=arguments.above_zero("flush_seconds", flush_seconds),
         attempt_seconds=arguments.above_zero("attempt_seconds", attempt_seconds),
+        spill=stored,
     )
     return TapeSink(settings, found)
 
 
 def _seconds(name: str, value: Seconds | None) -> float | None:
     return None if value is None else arguments.above_zero(name, value)
+
+
+def _spill(path: str | Path | None, most_bytes: int, mode: int) -> SpillSettings | None:
+    arguments.positive_integer("spill_bytes", most_bytes)
+    if isinstance(mode, bool) or not isinstance(mode, int) or not 0o600 <= mode <= 0o777:  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
+        raise ConfigError(f"spill_mode: {mode!r} does not let the owner read and write, as 0o600 does")
+    if path is None:
+        return None
+    if not Path(path).absolute().parent.is_dir():
+        raise ConfigError(f"spill: there is no folder {Path(path).absolute().parent}")
+    return SpillSettings(path=str(path), most_bytes=most_bytes, mode=mode)

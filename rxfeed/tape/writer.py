@@ -6,6 +6,7 @@ Rules:
   their order, before new ones. The server refuses those that it has stored, by their identity.
 - A message that was refused while later ones were stored comes after them on the tape. Each message has the number
   below which all are settled, by which consumers restore the order: see `rxfeed.tape.session_order`.
+- With a spill, all that waits while the connection is lost is written to disk, and published before anything newer.
 - Every second the publisher sends a sign of life, so that time passes on a quiet tape.
 """
 
@@ -34,6 +35,7 @@ from rxfeed.tape.in_flight import InFlight
 from rxfeed.tape.leases import Leases
 from rxfeed.tape.results import TapeCounters, TapeWrite, UnpublishedCounts
 from rxfeed.tape.settings import TapeSettings
+from rxfeed.tape.stored import StoredMessages
 from rxfeed.tape.stream import ensure_stream, payload_limit
 from rxfeed.tape.subjects import escaped
 
@@ -48,6 +50,8 @@ _TICK = 0.05
 _ALIVE = 1.0
 _DESCRIBED = 600.0  # seconds between two descriptions of the publisher, which retention may delete
 _TOO_LARGE = 10054
+_ON_DISK = 1_000  # items that are written to disk at once
+_STORE = 0.1  # seconds between two writes to disk, while the server is not available
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -94,6 +98,9 @@ class TapeWriter:
         self.flush_seconds = settings.flush_seconds
         self._encoder = make_encoder(self.session)
         self._flight = InFlight(self.session)
+        self._aside: list[TapeEnvelope] = []  # numbered, newer than the disk's, and older than those of the queue
+        self._stored = self._open()
+        self._storing = False
         self._books: SharedBooks | None = None
         if settings.shared:
             stream, member = settings.stream, f"{escaped(settings.publisher)[:40]}-{self.session}"
@@ -117,6 +124,16 @@ class TapeWriter:
         self._connection = TapeConnection(
             settings.address, f"rxfeed-publish-{settings.publisher}", self._session, self._problem, self._ended
         )
+
+    def _open(self) -> StoredMessages | None:
+        settings = self._settings
+        if settings.spill is None:
+            return None
+
+        def damaged(count: int) -> None:
+            self._counters.dead += count
+
+        return StoredMessages(settings.spill, f"tape {settings.stream.name} of {settings.venue.name}", damaged)
 
     # ---- for the source and for other threads
 
@@ -157,7 +174,7 @@ class TapeWriter:
         if threading.current_thread() not in self.threads and not self._finished.wait(timeout):
             self._connection.stop()
             self._finished.wait(0.5)
-        return UnpublishedCounts(sum(self.remaining))
+        return UnpublishedCounts(*self.remaining)
 
     @property
     def over(self) -> bool:
@@ -165,7 +182,15 @@ class TapeWriter:
 
     @property
     def queued(self) -> int:
-        return len(self._queue) + self._flight.items
+        return len(self._queue) + self._flight.items + sum(each.items for each in self._aside)
+
+    @property
+    def spilled(self) -> int:
+        return 0 if self._stored is None else self._stored.count
+
+    @property
+    def spill_bytes(self) -> int:
+        return 0 if self._stored is None else self._stored.bytes
 
     @property
     def in_flight(self) -> int:
@@ -173,7 +198,7 @@ class TapeWriter:
 
     @property
     def remaining(self) -> tuple[int, int]:
-        return self.queued + self._lost + self._queue.late, 0
+        return self.queued + self._lost + self._queue.late, self.spilled
 
     @property
     def full(self) -> bool:
@@ -185,11 +210,16 @@ class TapeWriter:
 
     def forked(self) -> None:
         self._queue = ForkedQueue()
+        if self._stored is not None:
+            self._stored.forked()
 
     @property
     def lag(self) -> float:
-        oldest = self._flight.oldest
-        return 0.0 if oldest is None else max(0.0, (time.time_ns() - oldest.received_ns) / 1e9)
+        first = self._flight.oldest
+        oldest = 0 if first is None else first.received_ns
+        if self._stored is not None and self._stored.count:
+            oldest = self._stored.oldest_ns
+        return max(0.0, (time.time_ns() - oldest) / 1e9) if oldest else 0.0
 
     # ---- on the loop's thread: one connection
 
@@ -222,13 +252,11 @@ class TapeWriter:
 
     async def _publish(self, client: Client) -> None:
         """Publish until the source has ended and all is acknowledged."""
-        again = 0
-        for envelope in self._flight:
-            await self._send(client, envelope)
-            again += 1
-            if not again % _TOGETHER:
-                await asyncio.sleep(0)
-        self._counters.retries += again
+        if self._stored is not None:
+            await self._publish_stored(client, self._stored)
+        again = list(self._flight)
+        await self._send_all(client, again)
+        self._counters.retries += len(again)
         await self._describe(client)
         queue, most = self._queue, self._settings.in_flight
         while True:
@@ -261,6 +289,26 @@ class TapeWriter:
             with contextlib.suppress(Exception):  # the leases expire
                 await asyncio.wait_for(self._books.leave(), 1.0)
 
+    async def _publish_stored(self, client: Client, stored: StoredMessages) -> None:
+        """Publish what is on disk, and then put what is newer in flight."""
+        while envelopes := stored.next(self._settings.in_flight):
+            for each in envelopes:
+                self._flight.put(each)
+            await self._send_all(client, envelopes)
+            await self._settle()
+            stored.remove()
+            if not self._aside and len(self._queue) > self._queue.size // 2:
+                self._store_queue(stored)
+        aside, self._aside = self._aside, []
+        for each in aside:
+            self._flight.put(each)
+
+    async def _send_all(self, client: Client, envelopes: list[TapeEnvelope]) -> None:
+        for place, envelope in enumerate(envelopes):
+            await self._send(client, envelope)
+            if not (place + 1) % _TOGETHER:
+                await asyncio.sleep(0)
+
     def _shared(self, item: Recordable) -> TapeEnvelope | None:
         """The message of *item*; `None` also for that of a book which another publisher has."""
         assert self._books is not None
@@ -283,13 +331,17 @@ class TapeWriter:
             await self._send(client, part)
 
     async def _send(self, client: Client, envelope: TapeEnvelope) -> None:
+        if len(envelope.payload) > self._most:  # nats-py would raise, with each attempt
+            self._dead(envelope.key, f"its {len(envelope.payload)} bytes are more than the server takes now")
+            return
         envelope.sent_at = time.monotonic()
         headers = envelope.headers(self._settings.venue.name, self.session, self._flight.settled)
-        await client.publish(
-            envelope.subject, envelope.payload, reply=f"{self._inbox}.{envelope.number}", headers=headers
-        )
+        await client.publish(envelope.subject, envelope.payload, reply=f"{self._inbox}.{envelope.key}", headers=headers)
 
     async def _describe(self, client: Client) -> None:
+        await self._publish_one(client, self._description())
+
+    def _description(self) -> TapeEnvelope:
         self._described_at = time.monotonic()
         about = {
             "publisher": self._settings.publisher,
@@ -298,7 +350,7 @@ class TapeWriter:
             "renamed": self._encoder.renamed,
         }
         payload = msgspec.json.encode(about)
-        await self._publish_one(client, self._encoder.own(ItemKind.SESSION, payload, self._settings.publisher_subject))
+        return self._encoder.own(ItemKind.SESSION, payload, self._settings.publisher_subject)
 
     async def _watch(self, client: Client) -> None:
         """Report what was acknowledged, send signs of life, and detect a server that does not answer."""
@@ -308,7 +360,7 @@ class TapeWriter:
             now, oldest = time.monotonic(), self._flight.oldest
             if oldest is not None and now - oldest.sent_at > self._settings.attempt_seconds:
                 raise ConnectionLost(f"{self.name}: no acknowledgement for {self._settings.attempt_seconds:g} s")
-            if self._policy.ended:
+            if self._policy.ended or self.spilled:  # what is on disk comes first
                 continue
             if now - self._alive_at >= _ALIVE and len(self._flight) < self._settings.in_flight:
                 self._alive_at = now
@@ -319,18 +371,18 @@ class TapeWriter:
     # ---- acknowledgements
 
     async def _acknowledged(self, message: Msg) -> None:
-        number = int(message.subject.rpartition(".")[2])
+        key = int(message.subject.rpartition(".")[2])
         if message.headers is not None and message.headers.get("Status") == "503":
             self._refused("no stream takes its subjects: it was deleted, or its leader is being elected")
             return
         answer = _acknowledgement(message.data)
         if answer.error is not None and answer.error.err_code == _TOO_LARGE:
-            self._dead(number, answer.error.description)
+            self._dead(key, answer.error.description)
             return
         if answer.error is not None:
             self._refused(f"the server refuses messages: {answer.error.description} ({answer.error.err_code})")
             return
-        if self._flight.done(number) is None:
+        if self._flight.done(key) is None:
             return
         self._policy.succeeded()
         if answer.duplicate:
@@ -342,8 +394,8 @@ class TapeWriter:
         self._unreported[2] = max(self._unreported[2], answer.seq)
         self._room.set()
 
-    def _dead(self, number: int, why: str) -> None:
-        envelope = self._flight.done(number)
+    def _dead(self, key: int, why: str) -> None:
+        envelope = self._flight.done(key)
         if envelope is not None:
             self._counters.dead += 1
             log.error("%s: a message on %s can never be stored: %s", self.name, envelope.subject, why)
@@ -361,6 +413,42 @@ class TapeWriter:
             self._counters.rate.add(count)
             self._emit_to(TapeWrite(count, duplicates, sequence, self._counters.total))
 
+    # ---- the disk, while there is no connection
+
+    def _keep_storing(self) -> None:
+        """Write what waits to disk, now and until there is a connection."""
+        self._storing = self._counters.problem is not None
+        if not self._storing or self._stored is None:
+            return
+        try:
+            self._store(self._stored)
+        except Exception as error:  # of an item that is no message, or of a damaged file that cannot be created again
+            self.end(error)
+            self._connection.stop()
+            return
+        asyncio.get_running_loop().call_later(_STORE, self._keep_storing)
+
+    def _store(self, stored: StoredMessages) -> None:
+        """Write what is in flight and in the queue to disk, as far as it has space."""
+        self._aside = self._aside + self._flight.clear()
+        if not self._aside or stored.store(self._aside, self.session):
+            self._aside = []
+            self._store_queue(stored)
+
+    def _store_queue(self, stored: StoredMessages) -> None:
+        """The same of the queue alone; nothing older may be in memory."""
+        encode = self._encoder.encode if self._books is None else self._shared
+        groups = -(-len(self._queue) // _ON_DISK)  # not what comes meanwhile: the connection must have its turn
+        for _ in range(groups):
+            items = self._queue.take(_ON_DISK, idle=0.0)
+            envelopes = [each for each in map(encode, items) if each is not None]
+            if envelopes and not self._described_at:  # consumers need it before the first message
+                envelopes.insert(0, self._description())
+            numbered = [part for each in envelopes for part in self._flight.numbered(each, self._most)]
+            if numbered and not stored.store(numbered, self.session):
+                self._aside = numbered
+                return
+
     # ---- problems and the end
 
     def _problem(self, text: str | None) -> None:
@@ -372,6 +460,8 @@ class TapeWriter:
         elif self._counters.problem is None:
             log.warning("%s: messages wait, and are sent when this is mended: %s", self.name, text)
         self._counters.problem = text
+        if text is not None and not self._storing:
+            self._keep_storing()
         if text is not None and self._policy.left() <= 0:
             self._connection.stop()
 
@@ -379,11 +469,23 @@ class TapeWriter:
         if error is not None and not isinstance(error, RxfeedError):
             log.error("%s: a defect of rxfeed, please report it", self.name, exc_info=error)
         self._unsubscribe()
-        self._lost = self._flight.items + self._queue.clear()
+        if self._stored is not None:
+            self._end_storing(self._stored)
+        self._lost = self._flight.items + sum(each.items for each in self._aside) + self._queue.clear()
+        self._aside = []
         self._flight = InFlight(self.session)
         self._counters.lost += self._lost + self._queue.late
         self._finished.set()
         self._on_end(self._outcome(error))
+
+    def _end_storing(self, stored: StoredMessages) -> None:
+        try:
+            self._store(stored)
+        except Exception as error:  # those that are left are counted as lost
+            log.error("%s: what waits cannot be written to %s", self.name, stored.path, exc_info=error)
+        if stored.count:
+            log.warning("%s: %d messages wait in %s for the next start", self.name, stored.count, stored.path)
+        stored.close()
 
     def _outcome(self, error: Exception | None) -> Exception | None:
         lost = self._lost + self._queue.late + (self._overflow if self._settings.overflow == "fail" else 0)

@@ -23,7 +23,8 @@ def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page's first block records, and the folder that the others expect it in."""
     monkeypatch.chdir(tmp_path)
     with Exchange(["BTC-USD"], seed=2, rate=500) as exchange:
-        exec(compile(PYTHON[0], "docs/reference/recording.md", "exec"), {"URL": exchange.url, "SECONDS": 1.0})
+        local = PYTHON[0].replace('"heartbeat"])', '"heartbeat"], url=URL)').replace("seconds=60", "seconds=1")
+        exec(compile(local, "docs/reference/recording.md", "exec"), {"URL": exchange.url})
     return tmp_path / "recordings"
 
 

@@ -43,7 +43,7 @@ def test_leader_that_is_killed_loses_and_reorders_nothing() -> None:
         with feed:
             source.on_next(trade(trade_id=1))
             until(lambda: sink.stats.published > 1)
-            number = 1
+            number, victim = 1, servers[0]
             for _ in range(3):
                 for _ in range(300):
                     number += 1

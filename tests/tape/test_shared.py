@@ -86,15 +86,16 @@ def test_book_follows_one_publisher_and_moves_at_a_snapshot(server: NatsServer, 
                 for _ in range(20):
                     exchange.step(5)
                 until(lambda: second.stats.withheld > 20)
-                before = len(_books(server.url, stream))
                 assert {each[0] for each in _books(server.url, stream)} == {first.stats.session}
                 one.close()
                 session = second.stats.session
                 until(lambda: exchange.step(5) or min(_counts(server.url, stream, session)) > 5)
                 until(lambda: not second.stats.queued)
-    moved = _books(server.url, stream)[before:]
-    assert session in {each[0] for each in moved}
-    assert first.stats.session not in {each[0] for each in moved[5:]}
+    for product in PRODUCTS:
+        sessions = [mine for mine, subject in _books(server.url, stream) if subject.endswith(f".{product}")]
+        moved = sessions.index(session)
+        assert set(sessions[:moved]) == {first.stats.session}
+        assert set(sessions[moved:]) == {session}
     feed = NatsFeed(server.url, stream=stream, since="all", until="now")
     got = Collected(feed)
     views = {product: Collected(feed.pipe(order_book(product, depth=1000))) for product in PRODUCTS}

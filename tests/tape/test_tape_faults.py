@@ -242,6 +242,23 @@ def test_credentials_are_passed_and_never_shown(
     assert not [text for text in texts if HIDDEN in text]
 
 
+def test_credentials_file_is_used_and_that_of_another_authority_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("nkeys", reason="nkeys is not installed: it comes with the `nats` extra")
+    from tests.tape.credentials import Authority
+
+    authority = Authority()
+    seeds = [authority.credentials(tmp_path / "right.creds"), Authority().credentials(tmp_path / "wrong.creds")]
+    with caplog.at_level(logging.DEBUG), NatsServer(authority.config) as server:
+        publish(Replay([trade(trade_id=1)]), server.url, "rxfeed", credentials=tmp_path / "right.creds")
+        assert ids(played(server.url, "rxfeed", credentials=tmp_path / "right.creds")) == [1]
+        refused = played(server.url, "rxfeed", credentials=tmp_path / "wrong.creds")
+        assert isinstance(refused.error, AuthenticationFailed)
+    for seed in seeds:
+        assert seed.decode() not in caplog.text + str(refused.error)
+
+
 def test_tls_with_an_own_authority_and_without_it(tmp_path: Path) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")

@@ -5,6 +5,7 @@ As a plain fold, through Rx from memory, on a live feed, over two replays of one
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from tests.vectors.table import BTC, ETH, Vector
 
 BOTH = windows.VECTORS + signals.VECTORS
 VECTORS = BOTH + on_advanced(BOTH)
+# On a tape each vector on one of the venues, and with RXFEED_SOAK=1 on both.
+TAPED = VECTORS if os.environ.get("RXFEED_SOAK") else BOTH[::2] + on_advanced(BOTH)[1::2]
 CHANNELS = ["trades", "heartbeat", "ticker"]
 
 
@@ -86,10 +89,10 @@ def tapes() -> Iterator[NatsServer]:
 
 
 @pytest.mark.skipif(find_nats_server() is None, reason="no nats-server: neither on PATH nor from the `demo` extra")
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+@pytest.mark.parametrize("vector", TAPED, ids=lambda vector: vector.name)
 def test_vectors_from_a_tape(vector: Vector, tmp_path: Path, tapes: NatsServer) -> None:
     write(tmp_path, [frame_line(raw, NS + 86400 * 10**9, epoch) for raw, epoch in vector.frames], venue=vector.venue)
-    stream = f"vector{VECTORS.index(vector)}"
+    stream = f"vector{TAPED.index(vector)}"
     recording = Replay(tmp_path)
     published = Collected(recording.pipe(to_nats(tapes.url, stream=stream)))
     recording.serve()
