@@ -98,7 +98,7 @@ class Dispatcher:
         """From now on *continuity* checks the messages."""
         self._continuity = continuity
         self._checks = continuity.checks
-        self._steps: dict[type[Any], _Steps] = {}
+        self._steps: dict[type[Message], _Steps] = {}
         self._skim = self._streams.venue.skim(continuity, self._streams.renamed)
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
@@ -193,7 +193,7 @@ class Dispatcher:
             # One may repeat a signature, which a traceback with local variables would show.
             events, raw, message = (), b"", None
 
-    def _steps_of(self, kind: type[Any]) -> _Steps:
+    def _steps_of(self, kind: type[Message]) -> _Steps:
         """The steps for a message of *kind*, which are stored."""
         found = self._steps[kind] = (self._checks.get(kind), self.after[kind], EPOCH_KINDS[kind])
         return found
