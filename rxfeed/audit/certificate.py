@@ -40,6 +40,8 @@ Path_ = str | PathLike[str]
 HOUR = 3600.0
 _MOST_SPANS = 1_000_000
 _STORED_EVERY = 30.0
+_LISTED = 10
+"""Products in a warning."""
 
 
 def audit(
@@ -110,7 +112,18 @@ def read_records(
     if folder is not None:
         _mark(folder, parts, kept)
     there = {Path(part.path).name for part in parts if os.path.lexists(part.path)}
-    return [record for record in files if record.name in there], len(fresh)
+    files = [record for record in files if record.name in there]
+    _warn_of_others(files, chosen)
+    return files, len(fresh)
+
+
+def _warn_of_others(files: Sequence[FileRecord], chosen: TimeRange) -> None:
+    known = {pair.product for file in files for pair in file.pairs}
+    known |= {product for file in files for _, pairs in file.subscriptions for _, product in pairs}
+    for product in sorted(chosen.products or ()):
+        if product not in known:
+            others = ", ".join(sorted(filter(None, known))[:_LISTED]) or "no product"
+            log.warning("products: the recording has nothing of %s in this time; it has %s", product, others)
 
 
 def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:

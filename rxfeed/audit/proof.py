@@ -6,15 +6,15 @@ Rules:
 - Ids between two that came are missing. So are those up to one that a later message names as the last one.
 - After a restart of the numbers, ids are compared only with those after it. If the number before the restart was wrong
   (a run shorter than three, after which the run before it goes on), it is left out instead.
-- A missing trade belongs before the first line that shows that it is missing: a message that names its id or a later
-  one that is missing too, or else the trade with the next id that came.
+- A missing trade belongs before the first line that shows that it is missing: a trade with a later id, or a message
+  that names its id or a later one that is missing too.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from operator import attrgetter
 
 import msgspec
@@ -24,12 +24,13 @@ from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
 _SHORT = 3
 
 
-class LinePlace(msgspec.Struct, frozen=True, gc=False):
-    """A *line* of the file of a session with this *number*, at *ns*."""
+class LinePlace(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A *line* of the file of a session with this *number*, at *ns*; *at*: the place of the file among all files."""
 
+    at: int
+    line: int
     session: str
     number: int
-    line: int
     ns: int
 
 
@@ -47,7 +48,7 @@ class Hole(msgspec.Struct, frozen=True, gc=False):
 
 
 class Range(msgspec.Struct, gc=False):
-    """Ids that came, from *first* at *first_ns* (on the line of *place*) to *last* at *last_ns*."""
+    """Ids that came, from *first* to *last*, from *first_ns* to *last_ns*; *place*: the first line with one of them."""
 
     first: int
     last: int
@@ -62,23 +63,24 @@ _first = attrgetter("first")
 class Proof:
     """The ids of one product on one channel, of *files*, in their order."""
 
-    def __init__(self, files: Iterable[tuple[FileRecord, PairRecord]]) -> None:
+    def __init__(self, files: Sequence[tuple[FileRecord, PairRecord]]) -> None:
+        self._at = {(file.session, file.number): at for at, (file, _) in enumerate(files)}
         self._generations: list[list[Range]] = [[]]
         self._names: list[list[tuple[Named, LinePlace]]] = [[]]
         repairs: list[Range] = []
         self._before: Range | None = None
         for file, pair in files:
-            repairs += [_range(file, run) for run in pair.repairs]
+            repairs += [self._range(file, run) for run in pair.repairs]
             names, resets = iter([*pair.named]), sorted(pair.resets)
             before = pair.before
             if before is not None and self._before is None and not self._generations[0]:
-                place = LinePlace(file.session, file.number, before.line, before.ns)
+                place = self._place(file, before.line, before.ns)
                 self._before = Range(before.number, before.number, before.ns, before.ns, place)
             for run in pair.runs:
                 while resets and resets[0] <= run.line:
                     self._restarted(run, resets.pop(0))
-                self._add(self._generations[-1], _range(file, run))
-            self._names[-1] += [(each, LinePlace(file.session, file.number, each.line, each.ns)) for each in names]
+                self._add(self._generations[-1], self._range(file, run))
+            self._names[-1] += [(each, self._place(file, each.line, each.ns)) for each in names]
         for each in repairs:
             self._add(self._generation_of(each), each)
 
@@ -86,14 +88,16 @@ class Proof:
         """What is missing, in the order of the ids."""
         first = self._generations[0][0] if self._generations[0] else None
         if self._before is not None and first is not None and self._before.last + 1 < first.first:
-            yield from _pieces(self._before, first.first - 1, first.place, self._names[0])
+            place = min(each.place for each in self._generations[0])
+            yield from _pieces(self._before, first.first - 1, place, self._names[0])
         for ranges, names in zip(self._generations, self._names, strict=True):
-            for before, after in pairwise(ranges):
-                yield from _pieces(before, after.first - 1, after.place, names)
+            later = [*accumulate((each.place for each in reversed(ranges)), min)][::-1]
+            for (before, after), place in zip(pairwise(ranges), later[1:], strict=True):
+                yield from _pieces(before, after.first - 1, place, names)
             if ranges:
-                later = [(named, mark) for named, mark in names if named.number > ranges[-1].last]
-                if later:
-                    named, mark = later[-1]
+                beyond = [(named, mark) for named, mark in names if named.number > ranges[-1].last]
+                if beyond:
+                    named, mark = max(beyond, key=lambda each: each[0].number)
                     yield from _pieces(ranges[-1], named.number, mark, names)
 
     @property
@@ -118,6 +122,14 @@ class Proof:
         self._generations.append([])
         self._names.append([])
 
+    def _place(self, file: FileRecord, line: int, ns: int) -> LinePlace:
+        """That of *line* of *file*; of a repair's file, *line* is one of the segment that it completes."""
+        session, number = file.of or (file.session, file.number)
+        return LinePlace(self._at.get((session, number), len(self._at)), line, session, number, ns)
+
+    def _range(self, file: FileRecord, run: NumberRun) -> Range:
+        return Range(run.first, run.last, run.first_ns, run.last_ns, self._place(file, run.line, run.first_ns))
+
     def _generation_of(self, repair: Range) -> list[Range]:
         """The ranges between which *repair* belongs."""
         for ranges in self._generations:
@@ -130,6 +142,7 @@ class Proof:
         last = ranges[-1] if ranges else None
         if last is not None and new.first == last.last + 1:  # as nearly always
             last.last, last.last_ns = new.last, max(last.last_ns, new.last_ns)
+            last.place = min(last.place, new.place)
             return
         at = bisect_right(ranges, new.first, key=_first)
         if at and ranges[at - 1].last >= new.first - 1:
@@ -142,8 +155,8 @@ class Proof:
 
 
 def _join(known: Range, new: Range) -> None:
-    if new.first < known.first:
-        known.first, known.place = new.first, new.place
+    known.place = min(known.place, new.place)
+    known.first = min(known.first, new.first)
     known.last = max(known.last, new.last)
     known.first_ns, known.last_ns = min(known.first_ns, new.first_ns), max(known.last_ns, new.last_ns)
 
@@ -153,17 +166,11 @@ def _has(ranges: list[Range], number: int) -> bool:
     return bool(at) and ranges[at - 1].last >= number
 
 
-def _range(file: FileRecord, run: NumberRun) -> Range:
-    return Range(
-        run.first, run.last, run.first_ns, run.last_ns, LinePlace(file.session, file.number, run.line, run.first_ns)
-    )
-
-
 def _pieces(before: Range, last: int, place: LinePlace, names: list[tuple[Named, LinePlace]]) -> Iterator[Hole]:
     """The hole after *before*, by the places where its ids belong."""
     first = before.last + 1
     for named, mark in names:
-        if first <= named.number <= last:
+        if first <= named.number <= last and mark < place:
             yield Hole(first, named.number, before.last_ns, mark)
             first = named.number + 1
     if first <= last:

@@ -236,7 +236,7 @@ class _Reader:
         """The file of a repair: its trades, and those that the exchange no longer has."""
         for number, line in self._recording.lines():
             if line.has_frame:
-                self._frame(line, number)
+                self._frame(line, number if line.before is None else line.before)
         for chunk in self._recording.chunks():
             for text in chunk.lines:
                 if b'"lost":' in text[:64] and (lost := _rest_line(text).lost) is not None:

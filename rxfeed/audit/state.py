@@ -19,7 +19,7 @@ from rxfeed.recording import Part
 
 log = logging.getLogger("rxfeed.audit")
 
-VERSION = 2
+VERSION = 3
 
 
 class _State(msgspec.Struct):

@@ -9,10 +9,12 @@ Rules:
 - A trade from before a subscription that is newer than all trades so far was missed by all connections: it is a new
   one.
 - Messages without a number are copies if their fields are equal, and two connections brought them within *patience*
-  seconds (at least five).
+  seconds (at least 60). So are tickers within *patience* seconds (at least five), and any ticker that is so much older
+  than the newest one of its product.
 - A book by price is that of one connection. If that connection is lost, or may have missed something, the book moves
   to another one at its next snapshot, and only the epochs of books rise. A snapshot of a connection that replaces a
-  leaving one moves the book at once.
+  leaving one moves the book at once. A connection may have missed something, too, if it brings nothing for five seconds
+  in which another one brings updates of its book.
 - Epochs rise if no other connection covers what a lost connection had, and if numbers are missing. A connection covers
   what its last acknowledgement lists. If it received nothing between the loss of another one and its own, what both had
   may be missing.
@@ -22,6 +24,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -32,9 +35,21 @@ from rxfeed.core.findings import Awaited, Missed, RepairedNumbers, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.merge_order import Copies, Entry
 from rxfeed.core.merge_rules import MergeRules, Stream
-from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, PriorTrade, Subscriptions, Unknown
+from rxfeed.market import (
+    Auction,
+    BookSnapshot,
+    BookUpdate,
+    Heartbeat,
+    Message,
+    PriorTrade,
+    Subscriptions,
+    Ticker,
+    Unknown,
+)
 
-_COPIES_WITHIN = 5.0  # seconds
+_COPIES_WITHIN = 60.0  # seconds
+_TICKERS_WITHIN = 5.0
+_SILENT_AFTER = 5.0
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +85,11 @@ class Arbitration:
         self._beats: dict[str, Heartbeat] = {}  # the last ones
         self._books: dict[str, tuple[LineState, bool]] = {}  # by product: the connection, and whether its book is whole
         self._now = 0.0
+        self._silent_after = max(patience, _SILENT_AFTER)
         self._copies = Copies(int(max(patience, _COPIES_WITHIN) * 1e9), rules)
+        self._tickers_within = timedelta(seconds=max(patience, _TICKERS_WITHIN))
+        self._copies_of_tickers = Copies(int(max(patience, _TICKERS_WITHIN) * 1e9), rules)
+        self._newest_tickers: dict[str, datetime] = {}
         self._out: list[ArbitrationOutput] = []
         self._of_type: ByType[Callable[[LineState, Message], None]] = ByType(
             {
@@ -78,6 +97,7 @@ class Arbitration:
                 **dict.fromkeys((Unknown, Auction), self._counted),
                 PriorTrade: self._prior_trade,
                 Heartbeat: self._heartbeat,
+                Ticker: self._ticker,
                 BookSnapshot: self._snapshot,
                 BookUpdate: self._update,
                 Subscriptions: self._acknowledged,
@@ -91,6 +111,11 @@ class Arbitration:
         self._lines[number] = LineState(number)
         for each in leaving:
             self._lines[each].leaving = True
+
+    def stays(self, number: int) -> None:
+        """Connection *number* is not leaving."""
+        if number in self._lines:
+            self._lines[number].leaving = False
 
     def seed(self, number: int, pairs: Iterable[Pair], books: Iterable[str]) -> None:
         """Connection *number* is open already: it covers *pairs*, and the books of these products are its own."""
@@ -196,6 +221,7 @@ class Arbitration:
         """The outputs that *message* of connection *number* causes."""
         line, self._now = self._lines[number], now
         line.doubted.clear()
+        line.behind_since = None
         place = self._venue.place(message, self._subscribed)
         if place is None:
             self._of_type[type(message)](line, message)
@@ -362,7 +388,21 @@ class Arbitration:
     # ---- messages without a number
 
     def _unnumbered(self, line: LineState, message: Message) -> None:
-        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]  # of one
+        self._compared(line, message, self._copies)
+
+    def _ticker(self, line: LineState, message: Message) -> None:
+        time, product = message.time, message.product_id or ""
+        if time is not None:
+            newest = self._newest_tickers.get(product)
+            if newest is None or time > newest:
+                self._newest_tickers[product] = time
+            elif newest - time > self._tickers_within:  # of a slow connection, and perhaps forgotten
+                self.copies += 1
+                return
+        self._compared(line, message, self._copies_of_tickers)
+
+    def _compared(self, line: LineState, message: Message, copies: Copies) -> None:
+        if copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]  # of one
             self._emit(message)
         else:
             self.copies += 1
@@ -371,7 +411,9 @@ class Arbitration:
         """A message that the rules for numbers do not cover may have one, which is not missing then."""
         self._unnumbered(line, message)
         number: int | None = getattr(message, "sequence", None)
-        for stream in () if number is None else self._streams.values():
+        if number is None:
+            return
+        for stream in self._streams.values():
             if stream.key[1] == message.product_id and stream.last + 1 == number:
                 stream.last = number
                 self._follow(stream)
@@ -438,5 +480,9 @@ class Arbitration:
         followed, _ = self._books.setdefault(message.product_id or "", (line, False))
         if followed is line:
             self._out.append(Delivered(message, self.gaps.epoch_of(message)))
-        else:
-            self.copies += 1
+            return
+        self.copies += 1
+        if followed.behind_since is None:
+            followed.behind_since = self._now
+        elif self._now - followed.behind_since > self._silent_after:
+            self._interrupt_books(followed, (line,), message.product_id)

@@ -29,7 +29,7 @@ class SnapshotNeeded(msgspec.Struct, frozen=True):
 class LineState:
     """The state of one connection."""
 
-    __slots__ = ("doubted", "leaving", "number", "pairs", "positions", "up")
+    __slots__ = ("behind_since", "doubted", "leaving", "number", "pairs", "positions", "up")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -41,6 +41,8 @@ class LineState:
         """What another connection, which was lost, had too: it is covered as soon as this one brings a message."""
         self.positions: dict[Stream, int] = {}
         """The last number that it brought of each stream."""
+        self.behind_since: float | None = None
+        """When another connection brought an update of a book that this one has, since the last message of this one."""
 
     def opened(self) -> None:
         self.closed()

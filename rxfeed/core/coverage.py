@@ -9,11 +9,13 @@ from rxfeed.core.gaps import Pair
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.market import Message, Subscriptions
 
+_FIRST = 1  # the number of a feed's first connection, once there are several
+
 
 class Collector:
-    """The state of one collector."""
+    """The state of one collector, which may have several connections."""
 
-    __slots__ = ("acked", "doubted", "epochs", "last_ns", "number", "over", "pairs", "silent", "stale", "up")
+    __slots__ = ("_acked", "_own", "doubted", "epochs", "last_ns", "number", "over", "pairs", "silent", "stale", "up")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -22,8 +24,10 @@ class Collector:
         self.last_ns = 0
         """The receipt of its newest item, which is later than that of the item that is processed."""
         self.pairs: set[Pair] = set()
-        self.acked: frozenset[Pair] | None = None
-        """The last acknowledgement on this connection."""
+        self._own: dict[int, set[Pair]] = {}
+        """Those of each connection."""
+        self._acked: dict[int, frozenset[Pair]] = {}
+        """The last acknowledgement on each connection that is open."""
         self.silent: set[Pair] = set()
         """Those of which nothing comes, although the connection is open."""
         self.epochs: dict[str | None, int] = {}
@@ -37,30 +41,48 @@ class Collector:
         """The numbered streams that restarted at another collector, and when: older messages are dropped."""
 
     def renewed(self) -> None:
-        """The connection was closed or replaced."""
-        self.acked = None
+        """The last connection was closed or replaced."""
+        self._acked.clear()
         self.epochs.clear()
         self.doubted.clear()
         self.stale.clear()
         self.silent.clear()
 
+    def reconnected(self, connection: int) -> None:
+        """*connection* is a new one, while another one is open."""
+        self._acked.pop(connection, None)
+
+    @property
+    def acknowledged(self) -> bool:
+        """True if there was an acknowledgement since `renewed`."""
+        return bool(self._acked)
+
     def subscribed(self, answer: Subscriptions) -> None:
-        """Add the acknowledged pairs. One that lists fewer pairs than the last one removes the others."""
+        """Add the acknowledged pairs. One that lists fewer pairs than the connection's last one removes the others."""
+        number = answer.connection
         acked = frozenset(
             (channel.name, product) for channel in answer.channels for product in channel.product_ids or (None,)
         )
-        less = self.acked is not None and not acked >= self.acked
-        self.pairs = set(acked) if less else self.pairs | acked
-        self.acked = acked
+        if number and 0 in self._own:  # the first connection has no number until there is another one
+            self._own[_FIRST] = self._own.pop(0) | self._own.get(_FIRST, set())
+            if 0 in self._acked:
+                self._acked[_FIRST] = self._acked.pop(0)
+        before = self._acked.get(number)
+        less = before is not None and not acked >= before
+        self._own[number] = set(acked) if less else self._own.get(number, set()) | acked
+        self._acked[number] = acked
+        self.pairs = set[Pair]().union(*self._own.values())
 
     def saw(self, message: Message, rules: MergeRules) -> bool:
         """True if *message* shows a subscription without an acknowledgement."""
         channels = rules.assumed_channels(message)
-        if self.acked is not None or not channels:
+        if self._acked or not channels:
             return False
         if any((channel, message.product_id) in self.pairs for channel in channels):
             return False
-        self.pairs.add((channels[-1], message.product_id))
+        pair = (channels[-1], message.product_id)
+        self._own.setdefault(message.connection, set()).add(pair)
+        self.pairs.add(pair)
         return True
 
 

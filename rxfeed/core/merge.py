@@ -192,6 +192,8 @@ class Merge:
     def _status_event(self, entry: Entry) -> None:
         event, collector = entry.item, entry.collector
         pair = event.pair
+        if event.connected is not None:
+            collector.reconnected(event.connected)
         if pair is not None:
             if event.silent:
                 collector.silent.add(pair)
@@ -250,7 +252,7 @@ class Merge:
             self._interrupted.clear()
             self._beats.clear()
             self._continuity.reconnected()
-        if collector.acked is None and collector.saw(message, self._venue):
+        if not collector.acknowledged and collector.saw(message, self._venue):
             self._watch()
         product, epoch = message.product_id, message.epoch
         before = collector.epochs.get(product)

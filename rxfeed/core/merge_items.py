@@ -35,13 +35,14 @@ class StatusEvent(msgspec.Struct, frozen=True):
     """A *status* to output (`None`: nothing). *alone*: only if no collector is connected.
 
     *pair*: only if no other collector covers that channel and product. *silent*: from now on this collector receives
-    nothing of it.
+    nothing of it. *connected*: this connection of the collector is a new one, while another one is open.
     """
 
     status: object
     alone: bool = False
     pair: Pair | None = None
     silent: bool = False
+    connected: int | None = None
 
 
 class BookOwnerChanged(msgspec.Struct, frozen=True):

@@ -60,7 +60,7 @@ class Numbered:
 
     def has_all(self, stream: Stream, first: int, end: int) -> bool:
         """True if the entries with the numbers from *first* to below *end* are waiting."""
-        numbers = {number for number, _, entry in self._waiting.get(stream, ()) if first <= number < end}
+        numbers = {number for number, _, _ in self._waiting.get(stream, ()) if first <= number < end}
         return len(numbers) == end - first
 
     def sweep(self, stream: Stream) -> None:

@@ -152,7 +152,8 @@ class TradeRepair:
 
     def can_repair(self, product_id: str, first: int, last: int) -> bool:
         """False for a hole that is too large, with those that are open: it is a gap then."""
-        missing = sum(hole.last - hole.first + 1 for hole in self._holes.get(product_id, ()))
+        holes = self._holes.get(product_id, ())
+        missing = sum(hole.last - hole.first + 1 for hole in holes if not isinstance(hole, _Backfill))
         return missing + last - first < self._policy.most
 
     def expect(self, product_id: str, now: float, patience: float) -> bool:
@@ -182,7 +183,8 @@ class TradeRepair:
 
     def begins_after(self, product_id: str, number: int) -> None:
         """The trade *number* is from before the subscription: the product's trades begin after it."""
-        for hole in self._holes.get(product_id, ()):
+        holes = self._holes.get(product_id, ())
+        for hole in holes if len(holes) == 1 else ():
             if isinstance(hole, _Backfill) and not any(isinstance(each, Trade) for each in hole.held):
                 hole.last = max(hole.last, number)
 
@@ -224,7 +226,8 @@ class TradeRepair:
         holes = self._holes.get(product_id, ())
         for trade in trades:
             for hole in holes:
-                if hole.first <= trade.trade_id <= hole.last:
+                fits = isinstance(trade, Trade) or isinstance(hole, _Backfill)
+                if fits and hole.first <= trade.trade_id <= hole.last:
                     hole.found.setdefault(trade.trade_id, trade)
         return self._close_due(product_id, now)
 

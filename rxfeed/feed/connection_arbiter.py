@@ -31,7 +31,7 @@ from rxfeed.core import (
 )
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import is_of_several, stamp_held_of, with_epoch, with_epochs
+from rxfeed.feed.held_messages import HeldRestOrigin, is_of_several, stamp_held_of, with_epoch, with_epochs
 from rxfeed.feed.status import BookSwitched
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.feed.trade_repairs import TradeRepairs
@@ -168,8 +168,10 @@ class ConnectionArbiter:
         """A trade that came as one from before a subscription, and that no other connection had brought."""
         prior, message = delivered.prior, delivered.message
         assert prior is not None
-        channel, kind = self._streams.venue.repairable, of_connection(RestOrigin, prior.connection)
-        self._report(RepairedNumbers(prior.product_id, channel, prior.trade_id, prior.trade_id))
+        number, held = prior.trade_id, self._router.holds(message)
+        if not held:  # else that is reported when it is delivered
+            self._report(RepairedNumbers(prior.product_id, self._streams.venue.repairable, number, number))
+        kind = of_connection(HeldRestOrigin if held else RestOrigin, prior.connection)
         self._deliver_one(stamp(message, kind(prior.raw, prior.received_ns, delivered.epoch)))
 
     def _report(self, found: ArbitrationOutput) -> None:
@@ -249,7 +251,7 @@ class ArbitratedFrames:
                     continue
                 size += len(raw)
                 message: Any = decode(raw)
-                kind: type[Any] = type(message)
+                kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # any type may come
                 one, check = isinstance(message, Message), checks.get(kind)
                 fresh = check is None or check(message)
                 if one and fresh and not continuity.missed:

@@ -96,8 +96,12 @@ class Connections:
 
     @property
     def infos(self) -> list[ConnectionInfo]:
-        """The descriptions of the connections."""
-        return [each.info for each in self.present if not each.leaving]
+        """The descriptions of the connections; one that is being replaced has the counters of both."""
+        present: dict[int, FeedConnection] = {}
+        for each in self.present:
+            if not each.leaving and (each.number not in present or each.loop.working):
+                present[each.number] = each
+        return [each.info for each in present.values()]
 
     def stats(self) -> list[Stats]:
         """The counters of all connections, also of those that are over."""
@@ -142,7 +146,12 @@ class Connections:
             self._wait()
             raise
         self._ended(self.first, cause)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:  # Ctrl-C, after the first connection was replaced
+            self.close()
+            self._wait()
+            raise
         return self.cause
 
     def close(self) -> None:

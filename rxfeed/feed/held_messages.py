@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from msgspec.structs import force_setattr, replace
 
-from rxfeed.market import FrameOrigin, Message, Origin, RepairedOrigin, frame_origin, of_connection, stamp
+from rxfeed.market import FrameOrigin, Message, Origin, RepairedOrigin, RestOrigin, frame_origin, of_connection, stamp
 
 
 class _HeldOrigin(Origin, frozen=True, gc=False):
@@ -29,6 +29,12 @@ class HeldRepairedOrigin(Origin, frozen=True, gc=False):
     """The origin of a held trade that was missed, and came as the only message of its frame."""
 
     of_repair: ClassVar[bool] = True
+
+
+class HeldRestOrigin(HeldRepairedOrigin, frozen=True, gc=False):
+    """The same of one that came as a trade from before a subscription: *raw* is not its frame."""
+
+    apart: ClassVar[bool] = True
 
 
 def is_of_several(origin: Origin) -> bool:
@@ -94,5 +100,7 @@ def with_epochs(released: Iterable[Message], epoch_of: Callable[[Message], int])
             if isinstance(origin, _HeldOrigin):
                 yield stamp(message, frame_origin(raw, ns, epoch, whole, origin.repaired, origin.place, number))
             else:
-                kind = RepairedOrigin if isinstance(origin, HeldRepairedOrigin) else Origin
+                kind = Origin
+                if isinstance(origin, HeldRepairedOrigin):
+                    kind = RestOrigin if isinstance(origin, HeldRestOrigin) else RepairedOrigin
                 yield stamp(message, of_connection(kind, number)(raw, ns, epoch))

@@ -7,8 +7,7 @@ Rules:
 - The old connection is closed after a while in which it brings what was on its way when the new one was subscribed, and
   not while messages are held.
 - If the new connection is not ready in time, it is closed, and the old one stays.
-- Afterwards the new one is the only one: when all copies of messages have come, it is arbitrated no
-  longer.
+- Afterwards one of them is the only one: when all copies of messages have come, it is arbitrated no longer.
 """
 
 from __future__ import annotations
@@ -47,6 +46,7 @@ class Renewal:
         self._connections = connections
         self._old = old
         self._new: FeedConnection | None = None
+        self._kept = old
         self._state = _State.NEW
         self._since = 0.0
 
@@ -73,8 +73,11 @@ class Renewal:
         assert new is not None
         assert old.arbiter is not None
         machine = old.arbiter.machine
-        if new.over:
+        if new.over and (old.over or self._kept is new):
             return True
+        if new.over and self._state is not _State.CATCHING_UP:
+            self._give_up()
+            return False
         match self._state:
             case _State.OPENING:
                 if new.subscriptions.whole_is_acknowledged:
@@ -85,7 +88,7 @@ class Renewal:
                         *(old.number, _READY_WITHIN),
                     )
                     self._connections.retire(new)
-                    return True
+                    self._give_up()
             case _State.ACKNOWLEDGED:
                 with self._connections.streams.lock:
                     moved = not machine.follows(old.line)
@@ -94,6 +97,7 @@ class Renewal:
             case _State.SETTLING:
                 if (waited >= _SETTLED and not machine.holding) or waited > _READY_WITHIN or old.over:
                     self._connections.retire(old)
+                    self._kept = new
                     self._state = _State.CLOSING
             case _State.CLOSING:
                 if old.over:
@@ -102,6 +106,13 @@ class Renewal:
             case _:
                 if waited >= self._connections.patience and not machine.holding:
                     if self._connections.redundancy == 1:
-                        self._connections.direct(new)
+                        self._connections.direct(self._kept)
                     return True
         return False
+
+    def _give_up(self) -> None:
+        """The old connection stays."""
+        assert self._old.arbiter is not None
+        with self._connections.streams.lock:
+            self._old.arbiter.machine.stays(self._old.line)
+        self._state = _State.CATCHING_UP

@@ -37,8 +37,8 @@ class Stats:
     """Counters since the feed was made; any thread may read them at any time.
 
     *bytes*: of all *frames*; a frame can have several messages. *duplicates*: messages that came again, or too late,
-    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *repaired*: the trades of `Repaired`.
-    *resets*: the `SequenceReset`s.
+    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *repaired*: trades that had been
+    missed. *resets*: the `SequenceReset`s.
     *unsubscribed*: messages of channels and products that were not subscribed to. *subscriber_errors*: subscribers that
     raised and were unsubscribed.
     """

@@ -160,7 +160,7 @@ class TradeFetcher:
                         until = time.monotonic() + PATIENCE
                         continue
                     if not page:
-                        return ""  # the venue has no older ones
+                        return "" if newer.trade_id <= 1 else f"the venue has none before {newer.trade_id}"
             except RxfeedError as error:
                 failure = str(error)
             pause = backoff.failed()

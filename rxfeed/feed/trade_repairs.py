@@ -38,7 +38,7 @@ from rxfeed.core import (
 from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import is_of_several, with_epoch, with_epochs
+from rxfeed.feed.held_messages import HeldRestOrigin, is_of_several, with_epoch, with_epochs
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
 from rxfeed.market import BackfilledOrigin, Message, PriorOrigin, PriorTrade, Trade, of_connection, stamp
@@ -247,6 +247,7 @@ class TradeRepairs:
 
     def _output(self, outputs: Iterable[Message | BackfilledTrades | RepairedTrades | LostTrades]) -> None:
         lost: LostTrades | None = None
+        reported: RepairedTrades | None = None
         held: list[Message] = []
         products: set[str] = set()
         for output in outputs:
@@ -254,7 +255,7 @@ class TradeRepairs:
             if isinstance(output, Message) and not _is_fetched(output):
                 held.append(output)
                 continue
-            self._deliver(held)
+            self._deliver(held, reported)
             held = []
             if isinstance(output, BackfilledTrades):
                 self._streams.backfilled(self._channel, output)
@@ -263,10 +264,11 @@ class TradeRepairs:
                 self._lose(output)
             elif isinstance(output, RepairedTrades):
                 follows = lost is not None and lost.last + 1 == output.first
+                reported = output
                 self._report(output, output.first if lost is None or not follows else lost.first)
             else:
                 self._deliver_fetched(output)
-        self._deliver(held)
+        self._deliver(held, reported)
         for product in products:
             self._pass_again(product)
 
@@ -302,14 +304,14 @@ class TradeRepairs:
         self._router.route_of(type(trade), product).count += 1
         self._emit(with_epoch(trade, epoch + self._losses[product]))
 
-    def _deliver(self, held: list[Message]) -> None:
+    def _deliver(self, held: list[Message], reported: RepairedTrades | None) -> None:
         """Deliver messages that were *held*, and counted when they came.
 
-        Those that the venue sent again after an interruption are repaired, too.
+        Those that the venue sent again after an interruption are repaired, too. Some may be *reported* already.
         """
-        for repaired, group in groupby(held, lambda message: message.repaired):
+        for unreported, group in groupby(held, lambda message: message.repaired and not _is_of(message, reported)):
             run = [*group]
-            if repaired:
+            if unreported:
                 first, last = (each.trade_id for each in (run[0], run[-1]) if isinstance(each, Trade))
                 self._streams.found(RepairedNumbers(run[0].product_id, self._channel, first, last))
             for message in with_epochs(run, self._epoch_of):
@@ -324,9 +326,18 @@ class TradeRepairs:
         router.deliver(router.subscribed(type(message), message.product_id), message)
 
 
+def _is_of(message: Message, run: RepairedTrades | None) -> bool:
+    return (
+        run is not None
+        and isinstance(message, Trade)
+        and message.product_id == run.product_id
+        and run.first <= message.trade_id <= run.last
+    )
+
+
 def _is_fetched(message: Message) -> bool:
     origin = message._origin  # pyright: ignore[reportPrivateUsage]  # which tells where it came from
-    return origin is not None and origin.apart
+    return origin is not None and origin.apart and not isinstance(origin, HeldRestOrigin)
 
 
 def make_repairs(

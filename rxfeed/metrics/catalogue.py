@@ -52,7 +52,12 @@ METRICS: dict[str, Metric] = _rows(
     ("rxfeed_backlog_seconds", "gauge", "venue", "Seconds that received messages wait for slow subscribers."),
     ("rxfeed_backlog_max_seconds", "gauge", "venue", "The longest backlog so far."),
     # ---- the connection
-    ("rxfeed_connection_state", "gauge", "venue state", "The number of feeds in this state: 1 or 0 for one feed."),
+    (
+        "rxfeed_connection_state",
+        "gauge",
+        "venue state",
+        "The number of feeds in this state: 1 or 0 for one feed; with several connections, the worst.",
+    ),
     ("rxfeed_connections_total", "counter", "venue", "Connections that were opened."),
     ("rxfeed_reconnects_total", "counter", "venue cause", "Attempts to connect again, by what ended the connection."),
     ("rxfeed_rejections_total", "counter", "venue", "Requests that the venue rejected."),

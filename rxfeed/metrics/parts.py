@@ -10,10 +10,10 @@ from reactivex.disposable import CompositeDisposable
 
 from rxfeed.archive import ParquetSink
 from rxfeed.core import BookView, FullBookView
-from rxfeed.feed import MessageSource
+from rxfeed.feed import Feed, MessageSource
 from rxfeed.market import Message
 from rxfeed.metrics.samples import MOST, Samples
-from rxfeed.metrics.status import ConnectionState, StatusCounts
+from rxfeed.metrics.status import StatusCounts
 from rxfeed.metrics.values import ProductLabels, Values
 from rxfeed.operators import GraphEntry, HasQueue, SharedItems
 from rxfeed.recording import Recorder, disk_space
@@ -51,7 +51,7 @@ class FeedPart:
 
     @property
     def ended(self) -> bool:
-        return self._status.state is ConnectionState.ENDED
+        return self._status.ended
 
     def sample(self) -> None:
         """Measure the next message of each type and product."""
@@ -70,9 +70,12 @@ class FeedPart:
                 values.add("rxfeed_messages_total", each.count, venue, label, _type_name(kind))
         for name, attribute in _OF_STATS.items():
             values.add(name, getattr(stats, attribute), venue)
-        self._status.read(values, stats, labels)
+        self._status.read(values, stats, labels, self._present())
         self._samples.read(values)
         self._read_graph(values, venue)
+
+    def _present(self) -> list[int]:
+        return [each.number for each in self._source.connections] if isinstance(self._source, Feed) else []
 
     def _read_graph(self, values: Values, venue: str) -> None:
         entries = [entry for entry in self._source.graph.entries if entry.origin == "messages"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 
 from rxfeed.feed import (
@@ -24,7 +25,7 @@ from rxfeed.metrics.values import ProductLabels, Values
 
 
 class ConnectionState(Enum):
-    """The state of a feed's connection."""
+    """The state of a feed's connection; of several ones, that of the worst one."""
 
     IDLE = "idle"
     CONNECTING = "connecting"
@@ -43,7 +44,15 @@ _STATES: dict[type[FeedStatus], ConnectionState] = {
     Reconnecting: ConnectionState.WAITING,
     Ended: ConnectionState.ENDED,
 }
+_WORST_FIRST = (
+    ConnectionState.WAITING,
+    ConnectionState.CONNECTING,
+    ConnectionState.IDLE,
+    ConnectionState.CONNECTED,
+    ConnectionState.SUBSCRIBED,
+)
 UNKNOWN = "unknown"
+_FIRST = 1  # the number of the first connection, once there are several
 
 
 class StatusCounts:
@@ -52,7 +61,8 @@ class StatusCounts:
     def __init__(self, venue: str, products: ProductLabels) -> None:
         self._venue = venue
         self._products = products
-        self.state = ConnectionState.IDLE
+        self.ended = False
+        self._states: dict[int, ConnectionState] = {}  # by connection
         self._gaps: dict[str, int] = {}
         self._missing: dict[str, int] = {}
         self._repaired: dict[str, int] = {}
@@ -61,7 +71,13 @@ class StatusCounts:
         self._round_trip: float | None = None
 
     def status(self, status: FeedStatus) -> None:
-        self.state = _STATES.get(type(status), self.state)
+        state = _STATES.get(type(status))
+        if state is ConnectionState.ENDED:
+            self.ended = True
+        elif state is not None:
+            if status.connection and 0 in self._states:  # the first connection, before there was another one
+                self._states.setdefault(_FIRST, self._states.pop(0))
+            self._states[status.connection] = state
         match status:
             case Gap(product_id=product, first=first, last=last):
                 _add(self._gaps, self._products.of(product), 1)
@@ -80,11 +96,23 @@ class StatusCounts:
     def pong(self, pong: KeepalivePong) -> None:
         self._round_trip = pong.round_trip
 
-    def read(self, values: Values, stats: Stats, products: set[str]) -> None:
-        """Add the counters; *products*: labels that have a 0 before their first event, so that an increase is seen."""
+    def state(self, present: Collection[int] = ()) -> ConnectionState:
+        """The state, which is that of the worst connection; of those with the numbers in *present*, if it has any."""
+        if self.ended:
+            return ConnectionState.ENDED
+        states = self._states.copy()
+        found = {state for number, state in states.items() if number in present} or {*states.values()}
+        return next((each for each in _WORST_FIRST if each in found), ConnectionState.IDLE)
+
+    def read(self, values: Values, stats: Stats, products: set[str], present: Collection[int] = ()) -> None:
+        """Add the counters; *products*: labels that have a 0 before their first event, so that an increase is seen.
+
+        *present*: as for `state`.
+        """
         venue = self._venue
+        present_state = self.state(present)
         for state in ConnectionState:
-            values.add("rxfeed_connection_state", state is self.state, venue, state.value)
+            values.add("rxfeed_connection_state", state is present_state, venue, state.value)
         for name, counted, total in (
             ("rxfeed_gaps_total", self._gaps.copy(), stats.gaps),
             ("rxfeed_missing_numbers_total", self._missing.copy(), stats.gapped),

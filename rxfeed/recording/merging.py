@@ -212,7 +212,9 @@ def _event(
         case Connected():
             others = bool(up - {status.connection})
             up.add(status.connection)
-            return StatusEvent(status, alone=True) if others else ConnectionChange(up=True, status=status)
+            if others:
+                return StatusEvent(status, alone=True, connected=status.connection)
+            return ConnectionChange(up=True, status=status)
         case Disconnected():
             up.discard(status.connection)
             return StatusEvent(status, alone=True) if up else ConnectionChange(up=False, status=status)

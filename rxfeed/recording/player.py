@@ -174,6 +174,7 @@ class Player:
 
     def _merged(self, message: Message, merged: MergedItem) -> None:
         origin: Any = message._origin
+        self._streams.stats.repaired += message.repaired
         if not isinstance(origin, FrameOrigin):
             kind = RepairedOrigin if message.repaired else BackfilledOrigin if message.backfilled else Origin
             self._dispatcher.deliver_recorded(message, origin.raw, merged.ns, merged.epoch, kind)
@@ -225,6 +226,7 @@ class Player:
                 continue
             epoch = self._base + max(recorded) + self._risen[message.product_id]
             self._highest = max(self._highest, epoch)
+            self._streams.stats.repaired += 1
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
         self._inserted = _AFTER_INSERTED
 

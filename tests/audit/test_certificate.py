@@ -88,6 +88,15 @@ def test_missing_ids_are_listed_with_their_times(tmp_path: Path) -> None:
     assert found.status == 3
 
 
+def test_product_that_was_not_recorded_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, [*opening("matches"), match(1, NS), match(2, NS + SECOND)])
+    assert audit(tmp_path, products=[PRODUCT]).rows
+    assert not caplog.records
+    assert audit(tmp_path, products=[PRODUCT, "BTC-USDD"]).status == 0
+    (warning,) = [each.message for each in caplog.records]
+    assert warning == "products: the recording has nothing of BTC-USDD in this time; it has BTC-USD"
+
+
 def test_ids_of_another_session_fill_the_gap(tmp_path: Path) -> None:
     write(tmp_path, [*opening("matches"), match(1, NS), match(4, NS + 3 * SECOND)])
     write(tmp_path, [*opening("matches"), *(match(each, NS + each * SECOND) for each in (1, 2, 3))], session="aa")
@@ -246,6 +255,30 @@ def test_holes_are_the_ids_that_no_session_has(ids: list[list[int]], names: list
         expected.append(max(names))
     found: Any = [each for hole in Proof(files).holes() for each in range(hole.first, hole.last + 1)]
     assert found == expected
+
+
+@settings(deadline=None)
+@given(sessions(), st.lists(st.tuples(st.integers(0, 4), st.integers(1, 45)), max_size=5))
+def test_missing_id_belongs_before_the_first_line_that_shows_it(
+    ids: list[list[int]], names: list[tuple[int, int]]
+) -> None:
+    """A later session may name the ids again, or have some of those after them."""
+    files: list[tuple[FileRecord, PairRecord]] = []
+    shown: list[tuple[int, int, int, bool]] = []
+    for place, numbers in enumerate(ids):
+        named = sorted(number for session, number in names if session == place)
+        record = FileRecord("f", 1, 1, HOUR, "v", str(place), 1, place)
+        runs = [NumberRun(each, each, each, each, 10 * at) for at, each in enumerate(numbers)]
+        marks = [Named(each, each, 10 * at + 5) for at, each in enumerate(named)]
+        shown += [(place, run.line, run.first, True) for run in runs]
+        shown += [(place, mark.line, mark.number, False) for mark in marks]
+        files.append((record, PairRecord("matches", PRODUCT, runs=runs, named=marks)))
+    came = {number for _, _, number, is_run in shown if is_run}
+    for hole in Proof(files).holes():
+        end = next(number for number in range(hole.last, 50) if number + 1 in came or number == 49)
+        for each in range(hole.first, hole.last + 1):
+            first = min((at, line) for at, line, n, is_run in shown if (n > each if is_run else each <= n <= end))
+            assert (hole.place.session, hole.place.line) == (str(first[0]), first[1])
 
 
 def test_picture_has_a_row_for_each_product(tmp_path: Path) -> None:

@@ -132,6 +132,10 @@ def test_repaired_recording_has_the_results_of_a_whole_one(recorded: Recorded) -
         (known[each.product_id, each.start].volume, known[each.product_id, each.start].count) for each in complete
     ]
     assert sum(each.repaired for each in messages) >= before
+    for merge in (False, True):
+        again = Replay(recorded.broken, merge=merge)
+        again.serve()
+        assert again.stats.repaired == sum(each.repaired for each in messages)
     assert sum(each.last - each.first + 1 for each in status if isinstance(each, Repaired)) >= before
     assert not [each for each in status if isinstance(each, Gap) and each.product_id is not None]
     assert not catalogue(recorded.broken).overlapping

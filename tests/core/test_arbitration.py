@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed.core import Arbitration, ArbitrationOutput, BookMoved, Delivered, Missed, Restarted, SnapshotNeeded
-from rxfeed.market import ChannelSubscription, Message
+from rxfeed.market import ChannelSubscription, Message, Origin, stamp
 from rxfeed.testing import book, book_update, heartbeat, prior_trade, ticker, trade
 from rxfeed.venues import venue
 from rxfeed.venues.coinbase_advanced.messages import AdvancedSubscriptions
@@ -304,6 +304,22 @@ def test_arbitration_drops_copies_of_messages_without_numbers(name: str) -> None
     assert scene.messages == [one, two]
 
 
+def test_arbitration_drops_tickers_that_come_late() -> None:
+    """A connection that was stuck for long brings what the other one brought before the memory of copies."""
+    scene = Scene("coinbase_advanced")
+    prices = (1, 20, 40)
+    tickers = [ticker(price, time=price, venue="coinbase_advanced") for price in prices]
+    for price, message in zip(prices, tickers, strict=True):
+        stamp(message, Origin(b"", price * 10**9, 0))
+        scene.bring(1, message)
+    late = [ticker(price, time=price, venue="coinbase_advanced") for price in prices]
+    for message in late:
+        stamp(message, Origin(b"", 41 * 10**9, 0))
+        scene.bring(2, message)
+    assert scene.messages == tickers
+    assert scene.machine.copies == len(late)
+
+
 def test_arbitration_holds_heartbeats_behind_missing_trades() -> None:
     scene = Scene()
     scene.trade(1, 1)
@@ -354,6 +370,27 @@ def test_book_moves_at_once_to_the_connection_that_replaces_one() -> None:
     scene.out += scene.machine.leave(1)
     scene.bring(2, book_update(("buy", 5, 1)))
     assert set(scene.epochs) == {0}
+
+
+@both_venues
+def test_book_leaves_a_connection_that_is_silent_for_long(name: str) -> None:
+    scene = Scene(name)
+    of: dict[str, Any] = {"venue": name}
+    scene.bring(1, book(**of))
+    update = book_update(("buy", 2, 1), **of)
+    scene.wait(60)  # a quiet market is no silence
+    for _ in range(20):
+        scene.bring(2, update)
+        scene.wait(0.5)
+        scene.bring(1, heartbeat(1, venue=name))  # pyright: ignore[reportArgumentType]
+    assert scene.of(SnapshotNeeded) == []
+    for _ in range(12):
+        scene.bring(2, update)
+        scene.wait(0.5)
+    assert scene.of(SnapshotNeeded) == [SnapshotNeeded(PRODUCT, 2)]
+    scene.bring(2, book(**of), update)
+    assert scene.of(BookMoved) == [BookMoved(PRODUCT, 2)]
+    assert scene.epochs[-2:] == [1, 1]
 
 
 def test_book_that_may_have_missed_something_waits_for_a_snapshot() -> None:

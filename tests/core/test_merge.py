@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from rxfeed import BookView, ConfigError, fold
 from rxfeed.core import ConnectionChange, Level2Book, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
-from rxfeed.market import Malformed, Message, Origin, stamp
+from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, of_connection, stamp
+from rxfeed.testing import trade
+from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
+from rxfeed.venues.coinbase_advanced.messages import AdvancedSubscriptions, MarketTrade
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.messages import (
     ExchangeAuction,
@@ -472,6 +475,38 @@ def test_status_events_pass_unless_another_collector_covers() -> None:
     items = fold(Merge(ExchangeMerging(), PATIENCE), together(one, two, said))
     assert [each.item for each in items if isinstance(each.item, str)][1:-2] == ["1 at 2", "0 at 3", "0 at 6"]
     assert items[-1].item == "1 at 40"
+
+
+def test_acknowledgement_of_one_connection_removes_nothing_of_others() -> None:
+    """A collector of several connections, one of which is replaced: its acknowledgements begin with fewer channels."""
+
+    def acknowledged(connection: int, *channels: str) -> Message:
+        listed = tuple(ChannelSubscription(each, (BTC,)) for each in channels)
+        answer = AdvancedSubscriptions(channels=listed)
+        return stamp(answer, of_connection(Origin, connection)(b"%d%d" % (connection, len(channels)), 0, 0))
+
+    def made(trade_id: int, connection: int) -> Message:
+        made = trade(trade_id=trade_id, time=trade_id, venue="coinbase_advanced")
+        return stamp(made, of_connection(Origin, connection)(b"", trade_id, 0))
+
+    received: list[object] = [
+        ConnectionChange(up=True),
+        StatusEvent(None, connected=2),
+        acknowledged(1, "market_trades"),
+        acknowledged(1, "market_trades", "level2"),
+        acknowledged(2, "market_trades"),
+        acknowledged(2, "market_trades", "level2"),
+        made(1, 1),
+        StatusEvent(None, connected=1),
+        acknowledged(1, "market_trades"),
+        made(2, 2),
+        acknowledged(1, "market_trades", "level2"),
+        made(3, 1),
+    ]
+    items = [ReceivedItem(0, START_NS + place, each) for place, each in enumerate(received)]
+    merged_items = fold(Merge(AdvancedMerging(), PATIENCE), items)
+    trades = [each for each in merged_items if isinstance(each.item, MarketTrade)]
+    assert [(each.item.trade_id, each.epoch) for each in trades] == [(1, 0), (2, 0), (3, 0)]
 
 
 @pytest.mark.parametrize("patience", [0, -1, float("nan"), "5"])

@@ -15,13 +15,19 @@ NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 # They end when their recording does: test_recordings.py.
 RECORDED = {"record_and_replay", "plot_volume", "plot_candles", "plot_imbalance", "backtest"}
 LIVE = [name for name in NAMES if name not in RECORDED]
-NEEDS = {"price_alert": ("--level", "60000"), "price_alert_legacy": ("--level", "60000")}
+NEEDS = {
+    "price_alert": ("--level", "60000"),
+    "price_alert_legacy": ("--level", "60000"),
+    "redundant_recorder": ("--to", "{}"),
+}
+CONNECTIONS = {"redundant_recorder": 2}
 
 
 @pytest.mark.parametrize("name", [name for name in LIVE if not name.startswith("mongo_")])
-def test_example_ends_after_seconds(name: str, busy_exchange: Exchange, run: Any) -> None:
-    run(name, "--url", busy_exchange.url, "--seconds", "1", *NEEDS.get(name, ())).end()
-    assert busy_exchange.accepted == 1
+def test_example_ends_after_seconds(name: str, busy_exchange: Exchange, run: Any, tmp_path: Path) -> None:
+    needs = [each.format(tmp_path) for each in NEEDS.get(name, ())]
+    run(name, "--url", busy_exchange.url, "--seconds", "1", *needs).end()
+    assert busy_exchange.accepted == CONNECTIONS.get(name, 1)
 
 
 @pytest.mark.parametrize("name", [name for name in LIVE if name.startswith("mongo_")])

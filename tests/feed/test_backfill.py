@@ -244,6 +244,59 @@ def test_failures_of_a_backfill_are_requested_again(venue: str) -> None:
     assert sum(each.backfilled for each in made.got.items) > 100
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_backfill_that_the_venue_does_not_have_is_logged(venue: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The first windows are not complete, and the log has the reason."""
+    nothing = {"coinbase_exchange": "[]", "coinbase_advanced": '{"trades":[]}'}[venue]
+    with market(venue) as exchange:
+        exchange.inject(faults.RestGarbage(payload=nothing, count=None))
+        made = Warm(exchange, venue, 300, products=[BTC])
+        with made.feed, caplog.at_level(logging.WARNING, "rxfeed.feed"):
+            exchange.wait_for_clients()
+            made.live()
+    check(made)
+    (warning,) = [each.message for each in caplog.records if "backfill:" in each.message]
+    assert f"the venue has none before {made.ids(BTC)[0]}." in warning
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_trade_that_only_the_next_connection_names_is_held(venue: str, caplog: pytest.LogCaptureFixture) -> None:
+    """All connections miss trades during the backfill, and the venue sends them again after a reconnect."""
+    with market(venue) as exchange:
+        exchange.inject(faults.RestLatency(0.5, count=None))
+        made = Warm(exchange, venue, 30, products=[BTC], redundancy=2, repair=True)
+        with made.feed:
+            exchange.wait_for_clients(2)
+            exchange.inject(faults.Drop(3, types={"match", "market_trades"}))
+            last = exchange.last_trade_id(BTC)
+            while exchange.last_trade_id(BTC) <= last:
+                exchange.step()
+            exchange.advance(0.5)
+            exchange.inject(faults.Close(1001, "going away", connection=2))
+            made.live(BTC)
+    ids, gaps = made.ids(BTC), [each for each in made.status.items if isinstance(each, Gap) and each.product_id]
+    lost = {number for gap in gaps for number in range(gap.first, gap.last + 1)}
+    assert {*ids} | lost == {*range(min(ids), max(ids) + 1)}
+    assert not {*ids} & lost
+    assert made.ids(BTC, Trade) == sorted(made.ids(BTC, Trade))
+    repaired = [each for each in made.got.items if each.repaired]
+    assert len(repaired) == made.feed.stats.repaired > 0
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+def test_gap_during_a_backfill_is_repaired() -> None:
+    with market("coinbase_exchange") as exchange:
+        exchange.inject(faults.RestLatency(0.2, count=2))
+        made = Warm(exchange, "coinbase_exchange", 30, products=[BTC], repair=True)
+        with made.feed:
+            exchange.wait_for_clients()
+            exchange.inject(faults.Drop(3, after=5, types={"match"}))
+            made.live(BTC, 60)
+    check(made)
+    assert made.feed.stats.gaps == 0
+    assert made.feed.stats.repaired == 3
+
+
 def test_trades_that_are_no_longer_kept_are_a_gap() -> None:
     with market("coinbase_exchange") as exchange:
         gone = exchange.last_trade_id(BTC) - 50

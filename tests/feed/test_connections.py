@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import signal
 import threading
 import time
 from collections import Counter
@@ -391,6 +392,47 @@ def test_connections_are_opened_at_intervals() -> None:
 
 
 # ---- renewal
+
+
+def test_renewal_that_fails_keeps_the_old_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rxfeed.feed.renewal._READY_WITHIN", 0.2)
+    unanswered = faults.HalfOpen(before_handshake=True, connection=2)
+    with nothing_left_behind(), Exchange([BTC], seed=3, rate=300, faults=[unanswered]) as exchange:
+        feed = Feed(BTC, ["trades", "heartbeat"], url=exchange.url, patience=0.1)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients(1)
+            got.wait_for(lambda items: len(items) > 10)
+            (connection,) = feed._connections.present  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+            feed.renew()
+            until(lambda: connection.arbiter is not None)
+            until(lambda: connection.arbiter is None)
+            count = len(got.items)
+            got.wait_for(lambda items: len(items) > count + 10)
+    ids = [each.trade_id for each in got.items if isinstance(each, Trade)]
+    assert ids == list(range(ids[0], ids[-1] + 1))
+    assert of(status, Renewed) == of(status, Gap) == []
+
+
+def test_interrupt_after_a_renewal_ends_the_new_connection() -> None:
+    """With `serve`, the thread of the caller waits for the connection that has replaced its own."""
+    with nothing_left_behind(), Exchange([BTC], seed=3, rate=200) as exchange:
+        feed = Feed(BTC, ["trades", "heartbeat"], url=exchange.url, patience=0.1)
+        status = Collected(feed.status)
+        counts: set[int] = set()
+
+        def renew_and_interrupt() -> None:
+            exchange.wait_for_clients(1)
+            feed.renew()
+            until(lambda: counts.add(len(feed.connections)) or of(status, Renewed))
+            time.sleep(0.1)
+            signal.raise_signal(signal.SIGINT)
+
+        threading.Thread(target=renew_and_interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            feed.serve()
+        assert feed.wait(0)
+    assert counts == {1}
 
 
 @pytest.mark.timeout(120)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rxfeed import (
@@ -42,7 +42,7 @@ from rxfeed.feed import (
 from rxfeed.market import Origin, stamp
 from rxfeed.recording import doubted_kinds
 from rxfeed.recording.events import status_line
-from rxfeed.recording.format import frame_line, malformed_line, pong_line
+from rxfeed.recording.format import frame_line, malformed_line, pong_line, repaired_line
 from rxfeed.recording.timestamps import moment_of, ns_of
 from rxfeed.sim import Exchange, faults
 from rxfeed.venues import COINBASE_EXCHANGE
@@ -66,7 +66,8 @@ def line_of(heard: ReceivedItem) -> bytes | None:
         return status_line(Connected(url=str(item.status), at=at) if item.up else Disconnected(cause=cause, at=at))
     if isinstance(item, Malformed):
         return malformed_line(item)
-    return frame_line(item.raw, heard.ns, item.epoch)
+    line = repaired_line if item.repaired else frame_line
+    return line(item.raw, heard.ns, item.epoch)
 
 
 def write_session(folder: Path, recorded: list[ReceivedItem], session: str, segments: int = 2) -> list[Path]:
@@ -90,6 +91,7 @@ def played(*paths: Path, **how: Any) -> tuple[list[Message], list[FeedStatus]]:
 # ---- it plays what `Merge` makes of it
 
 
+@example(["trade", "trade", "beat", "beat", "trade"], frozenset(), frozenset(), [(-1.0, 3.1), (4.3, 1e6)])
 @given(
     st.lists(st.sampled_from(["trade", "trade", "beat", "auction", "book"]), min_size=1, max_size=40),
     st.frozensets(st.integers(1, 60), max_size=8),

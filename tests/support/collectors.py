@@ -147,7 +147,8 @@ class Recorder:
                 elif continuity.new is not None:
                     new, continuity.new = message if self.older else continuity.new, None
                     kind = Origin if self.older else RepairedOrigin
-                    origin = kind(message.raw, ns, continuity.epoch(message.product_id))
+                    raw = message.raw if self.older else continuity.new_frame(message.raw)
+                    origin = kind(raw, ns, continuity.epoch(message.product_id))
                     heard.append(ReceivedItem(number, ns, stamp(_changed(new), origin)))
             ns = max(ns, self._ns(min(end, market.said[-1][0] + 2), frame))
             heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, status=f"down {number}")))

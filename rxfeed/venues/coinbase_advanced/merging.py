@@ -41,7 +41,8 @@ class AdvancedMerging:
         return AdvancedGaps(connections=False)
 
     def types_of(self, channel: str) -> AbstractSet[type[Message]]:
-        return next((each.types for each in TABLE if each.name == channel), frozenset())
+        none: AbstractSet[type[Message]] = frozenset()
+        return next((each.types for each in TABLE if each.name == channel), none)
 
     def assumed_channels(self, message: Message) -> tuple[str, ...]:
         channel = _ASSUMED.get(type(message))

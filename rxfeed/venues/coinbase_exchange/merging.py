@@ -47,7 +47,8 @@ class ExchangeMerging:
         return ExchangeGaps()
 
     def types_of(self, channel: str) -> AbstractSet[type[Message]]:
-        return next((each.types for each in TABLE if each.name == channel), frozenset())
+        none: AbstractSet[type[Message]] = frozenset()
+        return next((each.types for each in TABLE if each.name == channel), none)
 
     def assumed_channels(self, message: Message) -> tuple[str, ...]:
         if isinstance(message, _ORDERS) and message.user_id is not None:
