@@ -49,7 +49,7 @@ ANSWERS = {
 WHOLE = ("archive", "audit", "backtest", "compat", "errors", "metrics", "sim", "sim.faults", "sinks", "tape", "testing")
 # ... except what only other packages of rxfeed use.
 INTERNAL = {f"rxfeed.errors.{name}" for name in ("install_command", "needs_extra", "picklable")}
-INTERNAL |= {"rxfeed.sinks.RetryPolicy"} | {
+INTERNAL |= {"rxfeed.sinks.RetryPolicy", "rxfeed.sinks.Spill"} | {
     f"rxfeed.audit.{name}" for name in ("AuditState", "FileRecord", "certified", "last_of", "read_file")
 }
 
