@@ -31,7 +31,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 
 class RxfeedError(Exception):
@@ -41,14 +40,14 @@ class RxfeedError(Exception):
     """
 
     # By default, unpickling calls the class with `args`, which do not match `__init__` here.
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         state = dict(vars(self))
         if self.__cause__ is not None:
             state["__cause__"] = picklable(self.__cause__)
         return _rebuilt, (type(self), self.args), state
 
 
-def _rebuilt(kind: type[RxfeedError], args: tuple[Any, ...]) -> RxfeedError:
+def _rebuilt(kind: type[RxfeedError], args: tuple[object, ...]) -> RxfeedError:
     return kind.__new__(kind, *args)
 
 

@@ -17,6 +17,13 @@ from rxfeed.venues.registry import HOSTS
 EXTRAS = {"bson", "cryptography", "jwt", "pandas", "polars", "pyarrow", "pymongo", "rich", "websockets", "zstandard"}
 # Modules that some programs need, of those that take long.
 RARE = {"difflib", "email", "http.client", "rxfeed.venues.coinbase_advanced", "urllib.request"}
+# Modules for feeds of several connections, and for those that request missed trades.
+SEVERAL = {
+    "rxfeed.core.arbitration",
+    "rxfeed.core.merge",
+    "rxfeed.feed.connection_arbiter",
+    "rxfeed.feed.trade_repairs",
+}
 LATER = {f"rxfeed.{name}" for name in ("backtest", "cli", "compat", "recording", "sim", "sinks")}
 
 
@@ -35,7 +42,7 @@ def test_import_of_the_package_loads_no_part_of_it() -> None:
 
 @pytest.mark.parametrize("names", ["Feed", "Feed, full_book, rest_snapshot, window_volume, Credentials"])
 def test_import_of_a_feed_loads_no_rare_parts(names: str) -> None:
-    assert not (EXTRAS | RARE | LATER) & loaded_by(f"from rxfeed import {names}")
+    assert not (EXTRAS | RARE | SEVERAL | LATER) & loaded_by(f"from rxfeed import {names}")
 
 
 def test_feed_loads_no_other_venue_and_no_http_client() -> None:
@@ -44,7 +51,7 @@ def test_feed_loads_no_other_venue_and_no_http_client() -> None:
     run = "\ntry:\n    feed.run()\nexcept Exception as error:\n    assert type(error).__name__ == 'ConnectFailed'"
     loaded = loaded_by(f"from rxfeed import Feed; Feed('BTC-USD', ['matches']); {connected}{run}")
     assert "rxfeed.transport" in loaded
-    assert not (RARE | {"tempfile", "lzma"}) & loaded
+    assert not (RARE | SEVERAL | {"tempfile", "lzma"}) & loaded
 
 
 def test_hosts_of_other_venues_are_those_in_the_registry() -> None:

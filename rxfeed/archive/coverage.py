@@ -7,7 +7,6 @@ there are no files, from the gaps that a feed reports.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
@@ -65,7 +64,7 @@ class Coverage:
         if "trade_id" in batch.column_names:
             columns["id"] = batch["trade_id"]
         table = arrow.table(columns)
-        wanted: list[Any] = [([], "count_all"), ("ns", "min"), ("ns", "max")]
+        wanted: list[tuple[str | list[str], str]] = [([], "count_all"), ("ns", "min"), ("ns", "max")]
         if "id" in columns:
             wanted += [("id", "min"), ("id", "max")]
         for found in table.group_by("hour").aggregate(wanted).to_pylist():

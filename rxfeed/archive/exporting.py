@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from rxfeed.archive.arrow import pyarrow, refusals
 from rxfeed.archive.certified import Certified
-from rxfeed.archive.coverage import Coverage, batch_of_coverage
+from rxfeed.archive.coverage import Coverage, CoverageRow, batch_of_coverage
 from rxfeed.archive.journal import Journal, State
 from rxfeed.archive.machines import Machines, packed, unpacked
 from rxfeed.archive.marking import is_complete, mark_exported
@@ -27,6 +26,7 @@ from rxfeed.archive.rows import Rows
 from rxfeed.archive.tables import TABLES, TableName
 from rxfeed.core import Seconds
 from rxfeed.errors import RecordingDamaged
+from rxfeed.market import Message
 from rxfeed.recording import (
     Contents,
     Damage,
@@ -34,6 +34,7 @@ from rxfeed.recording import (
     Part,
     Recording,
     Repairs,
+    TextLine,
     TimeRange,
     find,
     ordered,
@@ -346,10 +347,10 @@ class _OnlyMachines:
     def __init__(self, machines: Machines) -> None:
         self._machines = machines
 
-    def take_messages(self, messages: list[Any]) -> None:
+    def take_messages(self, messages: list[Message]) -> None:
         self._machines.step(messages)
 
-    def take_texts(self, lines: list[Any], base: int) -> bool:
+    def take_texts(self, lines: list[TextLine], base: int) -> bool:
         return False
 
 
@@ -393,7 +394,7 @@ class _Batch:
         return msgspec.json.encode(about).decode()
 
 
-def _by_venue(coverage: Coverage) -> Iterable[tuple[str, list[Any]]]:
+def _by_venue(coverage: Coverage) -> Iterable[tuple[str, list[CoverageRow]]]:
     rows = coverage.all()
     for name in sorted({row.venue for row in rows}):
         yield name, [row for row in rows if row.venue == name]

@@ -101,7 +101,7 @@ def _trade_of(venue: Venue) -> type[NamedTrade]:
     return ConsecutiveTrade if all(kind.ids_are_consecutive for kind in kinds) else NamedTrade
 
 
-def packed(machines: Any) -> bytes:
+def packed(machines: object) -> bytes:
     return pickle.dumps(machines)
 
 
@@ -111,7 +111,7 @@ def unpacked(content: bytes) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         found = super().find_class(module, name) if _is_allowed(module, name) else None
         if found is None or not (isinstance(found, type) or (module, name) in _NAMES):
             raise pickle.UnpicklingError(f"{module}.{name} is no part of a state")

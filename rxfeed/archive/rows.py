@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from rxfeed.archive.arrow import pyarrow
+from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.archive.machines import Machines
 from rxfeed.archive.numbers import unscaled
 from rxfeed.archive.options import ExportOptions
@@ -49,10 +47,10 @@ class Rows:
         self._numbers = options.numbers
         self._writer = writer
         self._depth = options.depth
-        self._text_tables: dict[type[Any], str | None] = {}
-        self._by_type: dict[type[Any], str | None] = {}
-        self._waiting: dict[str, list[Any]] = {}
-        self._batches: dict[str, list[Any]] = {}  # of texts
+        self._text_tables: dict[type[object], str | None] = {}
+        self._by_type: dict[type[object], str | None] = {}
+        self._waiting: dict[str, list[Message]] = {}
+        self._batches: dict[str, list[Arrow]] = {}  # of texts
         self._candles: list[Candle] = []
         self._tops: list[BookTop] = []
 
@@ -124,12 +122,12 @@ class Rows:
                 self._flush_batches(table)
         return True
 
-    def _batch_of(self, table: str, lines: list[TextLine], base: int) -> Any:
+    def _batch_of(self, table: str, lines: list[TextLine], base: int) -> Arrow:
         epochs = [line.epoch + base for line in lines] if base else [line.epoch for line in lines]
         texts, ns = [line.frame for line in lines], [line.ns for line in lines]
         return batch_of_texts(table, texts, ns, epochs, self._numbers)
 
-    def _trade_numbers(self, batch: Any) -> TradeNumbers:
+    def _trade_numbers(self, batch: Arrow) -> TradeNumbers:
         """The numbers of *batch*, rows of trades, or `None`."""
         if batch is None:
             return TradeNumbers((), (), (), 0)
@@ -190,7 +188,7 @@ class Rows:
             writer.add("book_tops", self.venue.name, batch_of_tops(tops, self._depth, self._numbers))
 
 
-def _table_of_texts(kind: type[Any]) -> str | None:
+def _table_of_texts(kind: type[object]) -> str | None:
     """The table of texts of *kind*; empty for a message with rows, which has to be decoded, and `None` for no row."""
     if issubclass(kind, Message):
         return "" if any(issubclass(kind, bases) for bases in OF_MESSAGES.values()) else _NO_ROWS

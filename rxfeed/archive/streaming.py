@@ -68,7 +68,7 @@ class ParquetCounters:
         self.rate = RecentRate()
 
 
-class ParquetStreamWriter(BlockingWriter[Any]):
+class ParquetStreamWriter(BlockingWriter[object]):
     """One subscription: see `rxfeed.feed.Sink`."""
 
     def __init__(
@@ -157,7 +157,7 @@ class ParquetStreamWriter(BlockingWriter[Any]):
         }
         return msgspec.json.encode(about).decode()
 
-    def _add(self, items: list[Any]) -> None:
+    def _add(self, items: list[object]) -> None:
         if not self._pending:
             self._since = time.monotonic()
         self._pending += len(items)

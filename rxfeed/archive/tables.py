@@ -7,13 +7,14 @@ is that of the event time in UTC; of a message without one it is the date of its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Literal, get_args
 
 from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.archive.numbers import NotExact, Numbers, receipts, times, times_of_texts
 from rxfeed.archive.tops import BookTop
 from rxfeed.core import Candle
-from rxfeed.market import BookSnapshot, BookUpdate, Message, Ticker, Trade
+from rxfeed.market import BookSnapshot, BookUpdate, BookUpdateText, Message, Ticker, TickerText, Trade, TradeText
 
 TableName = Literal["trades", "book_updates", "book_tops", "tickers", "candles", "coverage"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
@@ -43,7 +44,7 @@ def table_of(message: Message) -> str | None:
     return None
 
 
-def batch_of(table: str, messages: Sequence[Any], numbers: Numbers) -> Arrow:
+def batch_of(table: str, messages: Sequence[Message | Candle], numbers: Numbers) -> Arrow:
     """The rows of *messages* in *table*."""
     return {"trades": _trades, "book_updates": _changes, "tickers": _tickers}[table](messages, numbers)
 
@@ -88,7 +89,7 @@ def _of_messages(messages: Sequence[Message], columns: dict[str, Arrow]) -> Arro
 
 def _changes(messages: Sequence[BookSnapshot | BookUpdate], numbers: Numbers) -> Arrow:
     arrow = pyarrow()
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[str, Decimal, Decimal]] = []
     counts: list[int] = []
     for message in messages:
         before = len(rows)
@@ -125,7 +126,7 @@ def _changes(messages: Sequence[BookSnapshot | BookUpdate], numbers: Numbers) ->
 # ---- from texts
 
 
-def _trade_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
+def _trade_texts(texts: Sequence[TradeText], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
     columns = {
         "epoch": _integers(epochs),
         "trade_id": _integers([each.trade_id for each in texts]),
@@ -137,19 +138,19 @@ def _trade_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers
     return _of_texts(texts, ns, columns)
 
 
-def _ticker_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
+def _ticker_texts(texts: Sequence[TickerText], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
     columns = {"epoch": _integers(epochs)}
     for name in ("price", "best_bid", "best_bid_size", "best_ask", "best_ask_size"):
         columns[name] = numbers.of_texts([getattr(each, name) for each in texts])
     return _of_texts(texts, ns, columns)
 
 
-def _of_texts(texts: Sequence[Any], ns: list[int], columns: dict[str, Arrow]) -> Arrow:
+def _of_texts(texts: Sequence[TradeText | TickerText], ns: list[int], columns: dict[str, Arrow]) -> Arrow:
     time = times_of_texts([each.time for each in texts])
     return dated(_texts([each.product_id for each in texts]), time, receipts(ns), columns)
 
 
-def _change_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
+def _change_texts(texts: Sequence[BookUpdateText], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
     arrow = pyarrow()
     rows = [change for each in texts for change in each.changes]
     counts = [len(each.changes) for each in texts]

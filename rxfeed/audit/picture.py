@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rxfeed.audit.result import Audit, AuditRow, State
 from rxfeed.errors import ConfigError, needs_extra
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
 
 # The state of a product is the first of these that one of its channels has.
 _ORDER: tuple[State, ...] = ("missing", "offline", "repaired", "verified", "unverifiable", "not subscribed")
@@ -76,7 +81,7 @@ def draw(found: Audit, path: Path, *, dark: bool = False) -> None:
         raise ConfigError("png: there is nothing to draw: the recording has no messages of a product")
     shown = dict([*rows.items()][:_MOST_ROWS])
     colours = _DARK if dark else _LIGHT
-    figure: Any = Figure(figsize=(12, 1.7 + 0.42 * len(shown)), layout="constrained", facecolor=colours.paper)
+    figure = Figure(figsize=(12, 1.7 + 0.42 * len(shown)), layout="constrained", facecolor=colours.paper)
     axes = figure.add_subplot(facecolor=colours.paper)
     begin, end = dates.date2num(found.since), dates.date2num(found.until)
     for place, spans in enumerate(shown.values()):
@@ -105,12 +110,12 @@ def draw(found: Audit, path: Path, *, dark: bool = False) -> None:
     axes.set_title(f"{both_ends}{more}", loc="left", fontsize=11, color=colours.ink)
     drawn = {state for spans in shown.values() for state, _, _ in spans}
     states: list[State] = [state for state in colours.states if state in drawn]
-    edge: dict[str, Any] = {"edgecolor": colours.edge, "linewidth": 0.5}
-    patches: list[Any] = [Patch(facecolor=colours.states[state], label=state, **edge) for state in states]
+    patch = partial(Patch, edgecolor=colours.edge, linewidth=0.5)
+    patches: list[Artist] = [patch(facecolor=colours.states[state], label=state) for state in states]
     if any(first.missing for spans in shown.values() for _, first, _ in spans):
-        patches.append(Patch(facecolor=colours.touched, label="span with a gap", **edge))
-    about: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": colours.ink}
-    figure.legend(handles=patches, loc="outside lower left", ncols=len(patches), **about)
+        patches.append(patch(facecolor=colours.touched, label="span with a gap"))
+    legend = partial(figure.legend, frameon=False, fontsize=9, labelcolor=colours.ink)
+    legend(handles=patches, loc="outside lower left", ncols=len(patches))
     try:
         figure.savefig(path, dpi=120, format="png")
     except OSError as error:
@@ -123,7 +128,7 @@ _Spans = list[tuple[State, AuditRow, AuditRow]]
 
 def _by_product(rows: Iterable[AuditRow]) -> dict[str, _Spans]:
     """The spans of each product, in order; those of the same state are joined."""
-    states: dict[str, dict[Any, AuditRow]] = defaultdict(dict)
+    states: dict[str, dict[datetime, AuditRow]] = defaultdict(dict)
     for row in rows:
         if row.product is None:
             continue
@@ -139,7 +144,15 @@ def _by_product(rows: Iterable[AuditRow]) -> dict[str, _Spans]:
     return found
 
 
-def _row(axes: Any, colours: _Colours, place: int, spans: Sequence[Any], begin: float, end: float, number: Any) -> None:
+def _row(
+    axes: Axes,
+    colours: _Colours,
+    place: int,
+    spans: _Spans,
+    begin: float,
+    end: float,
+    number: Callable[[datetime], float],
+) -> None:
     # The important states last, so that a short one is not covered by the next.
     for state, first, last in sorted(spans, key=lambda span: -_ORDER.index(span[0])):
         left, right, touched = number(first.start), number(last.end), first.missing > 0
@@ -147,7 +160,7 @@ def _row(axes: Any, colours: _Colours, place: int, spans: Sequence[Any], begin: 
 
 
 def _mark(
-    axes: Any,
+    axes: Axes,
     colours: _Colours,
     place: int,
     state: State,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from rxfeed.cli.values import duration, moment, natural, positive
 from rxfeed.errors import needs_extra
 from rxfeed.venues import VENUES
+
+P = TypeVar("P", bound=argparse.ArgumentParser)
 
 _TABLES = ("trades", "book_updates", "book_tops", "tickers", "candles", "coverage")
 _EXPORT = """\
@@ -54,7 +56,7 @@ examples:
 """
 
 
-def add_export(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
+def add_export(commands: argparse._SubParsersAction[P], formatter: type[argparse.HelpFormatter]) -> None:
     export = commands.add_parser(
         "export",
         help="export recordings into Parquet files",
@@ -89,7 +91,7 @@ def add_export(commands: argparse._SubParsersAction[Any], formatter: type[argpar
     export.set_defaults(run=_export)
 
 
-def add_replay(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
+def add_replay(commands: argparse._SubParsersAction[P], formatter: type[argparse.HelpFormatter]) -> None:
     replay = commands.add_parser(
         "replay",
         help="print a recording, or serve it as an exchange",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from rxfeed.cli.archive_options import add_range, add_venue
 from rxfeed.cli.values import duration
 from rxfeed.errors import needs_extra
+
+P = TypeVar("P", bound=argparse.ArgumentParser)
 
 _AUDIT = """\
 Audit a recording: for each product, channel and hour, are the messages all
@@ -55,7 +57,7 @@ examples:
 """
 
 
-def add_audit(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
+def add_audit(commands: argparse._SubParsersAction[P], formatter: type[argparse.HelpFormatter]) -> None:
     audit = commands.add_parser(
         "audit",
         help="prove that a recording is complete, or list what is missing",
@@ -84,7 +86,7 @@ def _audit(options: argparse.Namespace) -> int:
     return audit.run(options)
 
 
-def add_repair(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
+def add_repair(commands: argparse._SubParsersAction[P], formatter: type[argparse.HelpFormatter]) -> None:
     repair = commands.add_parser(
         "repair",
         help="request the trades that are missing in a recording",

@@ -14,7 +14,7 @@ from rxfeed.errors import ConfigError
 Document = dict[str, Any]
 """A document of the command's collection."""
 VARIABLE = "RXFEED_MONGO_URL"
-_OPTIONS: dict[str, Any] = {"serverSelectionTimeoutMS": 3000}
+_WAIT = 3000  # milliseconds
 
 
 class MongoUrl:
@@ -48,9 +48,9 @@ class MongoUrl:
 
     def client(self) -> MongoClient[Document]:
         """A client for the URL; raises `ConfigError` without the driver's text, which repeats parts of the URL."""
-        options = {} if "serverselectiontimeoutms" in self._url.lower() else _OPTIONS
+        wait = None if "serverselectiontimeoutms" in self._url.lower() else _WAIT
         try:
-            return MongoClient(self._url, **options)
+            return MongoClient(self._url) if wait is None else MongoClient(self._url, serverSelectionTimeoutMS=wait)
         except (InvalidURI, ConfigurationError, ValueError) as error:
             kind = type(error).__name__
         raise ConfigError(f"{self.source}: not a URL that MongoDB's driver takes ({kind})")

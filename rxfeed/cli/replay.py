@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from typing import Any
 
 from rxfeed.cli.lines import line
 from rxfeed.cli.signals import on_signals
@@ -71,7 +70,7 @@ class _Printer:
         if not self._as_json:
             write_line(line(message), flush=self._flush)
             return
-        origin: Any = message._origin
+        origin: object = message._origin
         last, self._frame = self._frame, origin.epochs if type(origin) is FrameOrigin else None
         if self._frame is None or self._frame is not last:  # a frame of several messages is printed once
             write_line(json_line(message.raw, sys.stdout.encoding or "ascii"), flush=self._flush)

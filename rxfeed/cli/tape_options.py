@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from rxfeed.cli.values import byte_count, duration, natural, positive
 from rxfeed.errors import needs_extra
 from rxfeed.venues import VENUES
+
+P = TypeVar("P", bound=argparse.ArgumentParser)
 
 _PUBLISH = """\
 Publish a live feed on a tape: a stream of NATS JetStream, which any number of
@@ -76,7 +79,9 @@ def add_server(command: argparse.ArgumentParser) -> None:
 
 
 def add_publish(
-    commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter], add_feed: Any
+    commands: argparse._SubParsersAction[P],
+    formatter: type[argparse.HelpFormatter],
+    add_feed: Callable[[argparse.ArgumentParser, str], None],
 ) -> None:
     publish = commands.add_parser(
         "publish",
@@ -102,7 +107,7 @@ def add_publish(
     publish.set_defaults(run=_publish)
 
 
-def add_work(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
+def add_work(commands: argparse._SubParsersAction[P], formatter: type[argparse.HelpFormatter]) -> None:
     work = commands.add_parser(
         "work",
         help="run a study on a share of the products of a tape",
@@ -128,7 +133,7 @@ def add_work(commands: argparse._SubParsersAction[Any], formatter: type[argparse
     work.set_defaults(run=_work)
 
 
-def add_tape(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
+def add_tape(commands: argparse._SubParsersAction[P], formatter: type[argparse.HelpFormatter]) -> None:
     tape = commands.add_parser(
         "tape",
         help="show the state of a tape",

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from queue import Empty, Full, Queue
-from typing import Any
 
 from rxfeed.cli.lines import clipped, line
 from rxfeed.cli.live import StatusReporter, make_feed
@@ -91,7 +90,7 @@ class _Watch:
 
     def _is_of_last_frame(self, message: Message) -> bool:
         """True if another message of the same frame was printed, which is printed once."""
-        origin: Any = message._origin
+        origin: object = message._origin
         last, self._frame = self._frame, origin.epochs if isinstance(origin, FrameOrigin) else None
         return self._frame is not None and self._frame is last
 

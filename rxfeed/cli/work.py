@@ -6,13 +6,13 @@ import argparse
 import importlib.util
 import time
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from rxfeed.cli.signals import on_signals
 from rxfeed.cli.streams import write_error, write_line
 from rxfeed.cli.tape_server import address_of, tls_of, url_of
 from rxfeed.errors import ConfigError
-from rxfeed.tape import NatsFeed, Worker
+from rxfeed.tape import NatsFeed, Since, Study, Worker
 from rxfeed.venues import DEFAULT_VENUE
 from rxfeed.venues import venue as venue_of
 
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     """Work until the options or a signal end it; returns the exit status."""
     url, tls = url_of(options), tls_of(options)
 
-    def feed(products: tuple[str, ...], since: Any) -> NatsFeed:
+    def feed(products: tuple[str, ...], since: Since) -> NatsFeed:
         return NatsFeed(
             url,
             products,
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def study_of(text: str) -> Any:
+def study_of(text: str) -> Study:
     """The function of `FILE:FUNCTION`; raises `ConfigError`."""
     file, _, name = text.rpartition(":")
     path = Path(file)
@@ -77,4 +77,4 @@ def study_of(text: str) -> Any:
     function = getattr(module, name, None)
     if not callable(function):
         raise ConfigError(f"study: {path} has no function {name}")
-    return function
+    return cast("Study", function)

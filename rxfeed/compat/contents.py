@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -75,9 +75,9 @@ class ContentDispatcher(Dispatcher):
             return
         continuity, checks = self._continuity, self._checks
         data_received, size, passed = False, 0, 0
-        content: Any = None
-        kind: Any = None
-        product_id: Any = None
+        content: Json = None
+        kind: type[Message] = Message
+        product_id: str | None = None
         continuity.received(received_ns)
         try:
             for place, raw in enumerate(events):
@@ -130,24 +130,25 @@ class ContentDispatcher(Dispatcher):
             events, raw, content, message = (), b"", None, None
 
 
-_decode: Callable[[bytes], Any] = msgspec.json.Decoder().decode
-_convert: Callable[[object, Any], Any] = msgspec.convert
+_decode: Callable[[bytes], Json] = msgspec.json.Decoder().decode
+_convert: Callable[[object, type[Message]], Message] = msgspec.convert
 
 
 @functools.cache
-def _kinds(venue: Venue) -> dict[str, tuple[type[Message], Any]]:
+def _kinds(venue: Venue) -> dict[str, tuple[type[Message], type[Message] | None]]:
     """By type: the message, and what has its numbers; `None` if it has none."""
-    updates: dict[str, tuple[type[Message], Any]] = {
+    updates: dict[str, tuple[type[Message], type[Message] | None]] = {
         tag_of(kind): (kind, None) for kind in venue.quick_types if issubclass(kind, BookUpdate)
     }
     return updates | {tag_of(kind): (kind, _numbers(kind)) for kind in venue.quick_types if issubclass(kind, _NUMBERED)}
 
 
-def _numbers(kind: type[Message]) -> Any:
+def _numbers(kind: type[Message]) -> type[Message]:
     """A struct with those fields of *kind* that the checks of its numbers read."""
     fields = [
         (each.name, each.type) if each.required else (each.name, each.type, each.default)
         for each in msgspec.structs.fields(kind)
         if each.name in _FIELDS
     ]
-    return msgspec.defstruct("Numbers", fields, bases=(Message,), frozen=True, kw_only=True, gc=False, tag=tag_of(kind))
+    made = msgspec.defstruct("Numbers", fields, bases=(Message,), frozen=True, kw_only=True, gc=False, tag=tag_of(kind))
+    return cast("type[Message]", made)

@@ -1,10 +1,11 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.acknowledgements import AcknowledgementWatch
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.arbitration import Arbitration, ArbitrationOutput, Delivered
-from rxfeed.core.arbitration_lines import BookMoved, SnapshotNeeded
 from rxfeed.core.arguments import Seconds, in_seconds
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
@@ -26,7 +27,6 @@ from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbal
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, Receiving, fold
-from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
@@ -44,6 +44,21 @@ from rxfeed.core.trade_repair import BackfilledTrades, LostTrades, Repair, Repai
 from rxfeed.core.windower import Grid, Span, Windower
 from rxfeed.core.windowing import Windowing
 from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
+
+if TYPE_CHECKING:  # what type checkers see of `_LATER`
+    from rxfeed.core.arbitration import Arbitration, ArbitrationOutput, Delivered
+    from rxfeed.core.arbitration_lines import BookMoved, SnapshotNeeded
+    from rxfeed.core.merge import Merge
+
+# What only several connections and merged recordings need, by module: each is imported when it is first used.
+_LATER = {
+    "Arbitration": "arbitration",
+    "ArbitrationOutput": "arbitration",
+    "BookMoved": "arbitration_lines",
+    "Delivered": "arbitration",
+    "Merge": "merge",
+    "SnapshotNeeded": "arbitration_lines",
+}
 
 __all__ = [
     "APART",
@@ -152,3 +167,12 @@ __all__ = [
     "quote_of",
     "table",
 ]
+
+if not TYPE_CHECKING:  # a type checker reports a name that is not above
+
+    def __getattr__(name):
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+        return found

@@ -1,9 +1,11 @@
 """The feed: the connections to a venue, as a hot Observable."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from rxfeed.core import Repair
 from rxfeed.feed.blocking_writer import BlockingWriter
 from rxfeed.feed.book_rest import rest_snapshot
-from rxfeed.feed.candle_history import candles_history
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
@@ -42,7 +44,13 @@ from rxfeed.feed.status import (
     Unacknowledged,
 )
 from rxfeed.feed.status_log import StatusLog, unacknowledged
-from rxfeed.feed.stepped import SteppedFeed
+
+if TYPE_CHECKING:  # what type checkers see of `_LATER`
+    from rxfeed.feed.candle_history import candles_history
+    from rxfeed.feed.stepped import SteppedFeed
+
+# What few programs need, by module: each is imported when it is first used.
+_LATER = {"SteppedFeed": "stepped", "candles_history": "candle_history"}
 
 __all__ = [
     "Backfilled",
@@ -89,3 +97,12 @@ __all__ = [
     "rest_snapshot",
     "unacknowledged",
 ]
+
+if not TYPE_CHECKING:  # a type checker reports a name that is not above
+
+    def __getattr__(name):
+        module = _LATER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+        return found

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import force_setattr, replace
 
@@ -34,7 +34,6 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import HeldRestOrigin, is_of_several, stamp_held_of, with_epoch, with_epochs
 from rxfeed.feed.status import BookSwitched
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import (
     BookSnapshot,
     BookUpdate,
@@ -49,6 +48,9 @@ from rxfeed.market import (
 )
 from rxfeed.transport import TransportEvent
 from rxfeed.venues import Decoded
+
+if TYPE_CHECKING:
+    from rxfeed.feed.trade_repairs import TradeRepairs
 
 
 class ConnectionArbiter:

@@ -17,11 +17,11 @@ import logging
 import math
 import threading
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from rxfeed.core import Arbitration, ConnectionPlan, Pair, RateLimit
+from rxfeed.core import ConnectionPlan, Pair, RateLimit
 from rxfeed.errors import ConfigError
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.connection_arbiter import ConnectionArbiter
 from rxfeed.feed.connection_streams import ConnectionStreams
 from rxfeed.feed.endings import serving
 from rxfeed.feed.feed_connection import ConnectionInfo, FeedConnection
@@ -33,7 +33,9 @@ from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.feed.supervisor import Supervisor
-from rxfeed.feed.trade_repairs import make_repairs
+
+if TYPE_CHECKING:
+    from rxfeed.feed.connection_arbiter import ConnectionArbiter
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -340,6 +342,9 @@ class Connections:
         if settings.venue.merging is None:
             raise ConfigError(f"redundancy: connections of {settings.venue.name} cannot be merged")
         gaps = None if of is None else of.loop.continuity
+        from rxfeed.core import Arbitration
+        from rxfeed.feed.connection_arbiter import ConnectionArbiter
+
         machine = Arbitration(settings.venue.merging, self.clock.real(self.patience) * self.clock.speed, gaps)
         arbiter = ConnectionArbiter(
             machine,
@@ -349,7 +354,9 @@ class Connections:
             number_of=self._number_of,
             held=self.supervisor.wake,
         )
-        if of is None:
+        if of is None and settings.has_repairs:
+            from rxfeed.feed.trade_repairs import make_repairs
+
             arbiter.repairs = make_repairs(settings, self.streams, machine.gaps, self.clock, self.supervisor.wake)
         return arbiter
 

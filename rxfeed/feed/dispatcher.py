@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
@@ -18,7 +18,6 @@ from rxfeed.feed.held_messages import (
     with_epoch,
     with_epochs,
 )
-from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import (
     ENDING,
     LONG,
@@ -35,6 +34,9 @@ from rxfeed.market import (
     of_connection,
 )
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
+
+if TYPE_CHECKING:
+    from rxfeed.feed.trade_repairs import TradeRepairs
 
 _After = Callable[[Any], bool]
 """What is called after the delivery of a message of one type, which is its argument."""
@@ -96,7 +98,7 @@ class Dispatcher:
         """From now on *continuity* checks the messages."""
         self._continuity = continuity
         self._checks = continuity.checks
-        self._steps: dict[type[Any], _Steps] = {}
+        self._steps: dict[type[Message], _Steps] = {}
         self._skim = self._streams.venue.skim(continuity, self._streams.renamed)
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
@@ -191,7 +193,7 @@ class Dispatcher:
             # One may repeat a signature, which a traceback with local variables would show.
             events, raw, message = (), b"", None
 
-    def _steps_of(self, kind: type[Any]) -> _Steps:
+    def _steps_of(self, kind: type[Message]) -> _Steps:
         """The steps for a message of *kind*, which are stored."""
         found = self._steps[kind] = (self._checks.get(kind), self.after[kind], EPOCH_KINDS[kind])
         return found

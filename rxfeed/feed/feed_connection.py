@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rxfeed.core import Pair
-from rxfeed.feed.connection_arbiter import ConnectionArbiter
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.secrets import shown_url
+
+if TYPE_CHECKING:
+    from rxfeed.feed.connection_arbiter import ConnectionArbiter
 
 
 class ConnectionInfo(NamedTuple):

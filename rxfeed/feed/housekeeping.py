@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from rxfeed.core import AcknowledgementWatch, GapDetector, HeartbeatWatch, Keepalive, Pair, Renewals, Watchdog
 from rxfeed.errors import WentSilent
@@ -11,10 +12,12 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing, Unacknowledged
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import Heartbeat
 from rxfeed.secrets import Secret
 from rxfeed.transport import Connection
+
+if TYPE_CHECKING:
+    from rxfeed.feed.trade_repairs import TradeRepairs
 
 # A selector accepts neither infinity nor very long time-outs.
 _LONGEST_WAIT = 3600.0

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rxfeed.core import APART, Backoff, GapDetector
 from rxfeed.errors import (
@@ -24,16 +25,18 @@ from rxfeed.errors import (
     ServerClosed,
 )
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.connection_arbiter import MakeFrames
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.product_ids import ProductIds
 from rxfeed.feed.session import FeedSession
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.feed.trade_repairs import TradeRepairs, make_repairs
 from rxfeed.secrets import Secret, host_of, is_loopback, shown_url
 from rxfeed.transport import Connection, Wakeup, retry_after
+
+if TYPE_CHECKING:
+    from rxfeed.feed.connection_arbiter import MakeFrames
+    from rxfeed.feed.trade_repairs import TradeRepairs
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -77,7 +80,11 @@ class ReconnectLoop:
         """What checks the messages; see `arbitrate`."""
         self._make_frames: MakeFrames | None = None
         self._wakeup = Wakeup()
-        self._repairs = make_repairs(settings, streams, self.continuity, clock, self.nudge) if repairs else None
+        self._repairs: TradeRepairs | None = None
+        if repairs and settings.has_repairs:
+            from rxfeed.feed.trade_repairs import make_repairs
+
+            self._repairs = make_repairs(settings, streams, self.continuity, clock, self.nudge)
         self._lock = threading.Lock()
         self._session: FeedSession | None = None
         self._closing = False

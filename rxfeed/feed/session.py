@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock, utc_now
-from rxfeed.feed.connection_arbiter import ArbitratedFrames, MakeFrames
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
@@ -17,11 +17,14 @@ from rxfeed.feed.product_ids import ProductIds
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import ErrorMessage, Heartbeat, Malformed, Subscriptions
 from rxfeed.secrets import redacted, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, TransportEvent
 from rxfeed.venues import Refusal
+
+if TYPE_CHECKING:
+    from rxfeed.feed.connection_arbiter import ArbitratedFrames, MakeFrames
+    from rxfeed.feed.trade_repairs import TradeRepairs
 
 # Messages that are delivered between two readings of the clock: they bound the delay of a ping.
 _BATCH = 64

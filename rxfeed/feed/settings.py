@@ -58,6 +58,11 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
         return Repair() if self.repair else None
 
     @property
+    def has_repairs(self) -> bool:
+        """True if missed or past trades are requested."""
+        return bool(self.repair) or self.backfill is not None
+
+    @property
     def policy(self) -> Reconnect:
         """*reconnect* as a `Reconnect`; False becomes one without retries."""
         if isinstance(self.reconnect, Reconnect):

@@ -9,7 +9,7 @@ import functools
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter, methodcaller
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -62,11 +62,11 @@ class Bulk:
         self.kinds: dict[str | None, type[Message]] = {tag_of(kind): kind for kind in known}
         """What is known well enough to be passed over, by its type."""
         frame = functools.reduce(operator.or_, known, None) if known else None
-        self._typed: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-            msgspec.defstruct("Typed", _fields(frame), bases=(), gc=False)
+        self._typed: msgspec.json.Decoder[Typed] = msgspec.json.Decoder(
+            cast("type[Typed]", msgspec.defstruct("Typed", _fields(frame), bases=(), gc=False))
         )
 
-        self._choosing: dict[frozenset[type[Message]], Callable[[bytes], list[Any]]] = {}
+        self._choosing: dict[frozenset[type[Message]], Callable[[bytes], list[Typed]]] = {}
         self.passed: dict[type[object], type[Message]] = {}
         """By what `chosen_lines` has in place of a message: its type."""
 
@@ -80,16 +80,16 @@ class Bulk:
             decode = self._choosing[types] = self._choose(tuple(types))
         return None if len(text) > LONG or REPAIRED in text else together(decode, text)
 
-    def _choose(self, types: tuple[type[Message], ...]) -> Callable[[bytes], list[Any]]:
+    def _choose(self, types: tuple[type[Message], ...]) -> Callable[[bytes], list[Typed]]:
         for tag, kind in self.kinds.items():
             if kind not in self.passed.values():
                 self.passed[msgspec.defstruct("Passed", [], tag=tag, gc=False)] = kind
         passed = {kind: struct for struct, kind in self.passed.items()}
-        frame: Any = functools.reduce(
+        frame = functools.reduce(
             operator.or_, [kind if issubclass(kind, types) else passed[kind] for kind in self.kinds.values()]
         )
         line = msgspec.defstruct("Chosen", _fields(frame | None), bases=(), gc=False)
-        return msgspec.json.Decoder(line).decode_lines
+        return msgspec.json.Decoder(cast("type[Typed]", line)).decode_lines
 
     def typed_lines(self, text: bytes) -> list[Typed] | None:
         if len(text) > LONG or finer(text) or REPAIRED in text:
@@ -104,7 +104,7 @@ class Bulk:
             return None
 
 
-def _fields(frame: object) -> list[Any]:
+def _fields(frame: object) -> list[tuple[str, object] | tuple[str, object, object]]:
     return [("ns", Moment), ("epoch", int, 0), ("frame", frame, None), ("connection", int, 0)]
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -232,7 +232,7 @@ class Contents:
     def _take_texts(self, recording: Recording, chunks: list[Chunk]) -> bool:
         assert self._texts is not None
         several: list[TextLine] = []
-        texts = frozenset[type[Any]](self._venue.texts)
+        texts = frozenset[type[object]](self._venue.texts)
         events: list[tuple[Chunk, int]] = []  # lines of other kinds, which have no place in a table
         for chunk in chunks:
             plain = len(chunk.text) <= LONG and REPAIRED not in chunk.text
@@ -348,10 +348,10 @@ class Contents:
 
 
 @functools.cache
-def _text_decoder(venue: Venue, kinds: tuple[type[Message], ...]) -> Callable[[bytes], list[Any]]:
+def _text_decoder(venue: Venue, kinds: tuple[type[Message], ...]) -> Callable[[bytes], list[TextLine]]:
     """Decodes lines with frames of *venue*: those of *kinds* into texts where there are structs for them."""
     by_tag = {str(each.__struct_config__.tag): each for each in venue.texts}
-    union: list[Any] = []
+    union: list[type[msgspec.Struct]] = []
     for kind in venue.quick_types:
         tag = tag_of(kind)
         if not issubclass(kind, kinds):
@@ -362,4 +362,4 @@ def _text_decoder(venue: Venue, kinds: tuple[type[Message], ...]) -> Callable[[b
     line = msgspec.defstruct(
         "TextLine", [("ns", Moment), ("epoch", int, 0), ("frame", frame | None, None)], bases=(), gc=False
     )
-    return msgspec.json.Decoder(line).decode_lines
+    return msgspec.json.Decoder(cast("type[TextLine]", line)).decode_lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import msgspec
 
@@ -64,13 +63,13 @@ def status_of(line: Line) -> FeedStatus | None:
 @functools.cache
 def _recorded(kind: type[FeedStatus]) -> type[msgspec.Struct]:
     """The struct to decode a recorded *kind* with, which ignores fields that *kind* does not have."""
-    fields: list[Any] = []
+    fields: list[tuple[str, object] | tuple[str, object, object]] = []
     for field in msgspec.structs.fields(kind):
         if field.name == "cause":
             fields.append((field.name, _RecordedError | None, None))
         elif field.name != "at":
-            default = [] if field.required else [msgspec.field(default=field.default)]
-            fields.append((field.name, field.type, *default))
+            plain = field.name, field.type
+            fields.append(plain if field.required else (*plain, msgspec.field(default=field.default)))
     return msgspec.defstruct(kind.__name__, fields, kw_only=True)
 
 

@@ -6,7 +6,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -173,11 +172,11 @@ class Player:
                 return
 
     def _merged(self, message: Message, merged: MergedItem) -> None:
-        origin: Any = message._origin
+        origin = message._origin
         self._streams.stats.repaired += message.repaired
         if not isinstance(origin, FrameOrigin):
             kind = RepairedOrigin if message.repaired else BackfilledOrigin if message.backfilled else Origin
-            self._dispatcher.deliver_recorded(message, origin.raw, merged.ns, merged.epoch, kind)
+            self._dispatcher.deliver_recorded(message, message.raw, merged.ns, merged.epoch, kind)
             return
         # The other messages of the frame are merged each by itself.
         (place,) = (place for place, epoch in enumerate(origin.epochs) if epoch is not None)

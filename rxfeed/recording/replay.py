@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from os import PathLike, fspath
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -18,6 +18,7 @@ from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
+from rxfeed.operators import Guarded, Operator
 from rxfeed.recording.files import Part, Repairs, find, named_venue, ordered, within, without_repairs
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pacer import Pacer
@@ -25,7 +26,7 @@ from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.time_range import TimeRange
-from rxfeed.recording.workers import KeyedOutputs, Place, Share, Study, collected, pickled
+from rxfeed.recording.workers import Keyed, KeyedOutputs, Place, ReplayArguments, Share, Study, collected, pickled
 from rxfeed.venues import DEFAULT_VENUE, Venue
 from rxfeed.venues import venue as venue_of
 
@@ -150,7 +151,7 @@ class Replay(MessageSource):
         self._repairs: Repairs = {}
         if self._workers > 1:
             source = _paths(source)
-            self._arguments: dict[str, Any] = {
+            self._arguments: ReplayArguments = {
                 "source": source,
                 "products": None if time_range.products is None else sorted(time_range.products),
                 "since": since,
@@ -183,7 +184,7 @@ class Replay(MessageSource):
 
     # ---- workers
 
-    def _collect_elsewhere(self, operators: tuple[object, ...], seconds: Seconds | None) -> list[Any] | None:
+    def _collect_elsewhere(self, operators: tuple[object, ...], seconds: Seconds | None) -> list[object] | None:
         if self._workers == 1:
             return None
         if seconds is not None:
@@ -199,7 +200,7 @@ class Replay(MessageSource):
         self.stats.bytes += read.bytes
         return outputs
 
-    def collect_share(self, share: Share, operators: tuple[Callable[[Any], Any], ...]) -> list[tuple[Any, Any]]:
+    def collect_share(self, share: Share, operators: tuple[Operator[object, object], ...]) -> list[Keyed]:
         """In a worker process: the outputs for the products of *share*, each with its key for the merge."""
         firsts: dict[str | None, Place] = {}
         player = self._player
@@ -212,8 +213,8 @@ class Replay(MessageSource):
 
         keyed = KeyedOutputs(lambda: player.place, firsts)
         self._streams.router.limit_to(has)
-        stream: Any = self.pipe(*operators) if operators else self
-        stream.pipe(ops.do_action(keyed.add)).collect()
+        stream = self.pipe(*operators) if operators else self
+        cast("Guarded[object]", stream.pipe(ops.do_action(keyed.add))).collect()
         return keyed.items
 
     def _check_alone(self) -> None:
@@ -256,7 +257,7 @@ class Replay(MessageSource):
         if isinstance(source, str | PathLike):
             source = [source]
         try:
-            items: Iterator[Any] = iter(source)
+            items: Iterator[object] = iter(source)
         except TypeError:
             raise ConfigError(f"source: {source!r} is no path, no paths and no Messages") from None
         first = next(items, None)
@@ -264,7 +265,7 @@ class Replay(MessageSource):
             raise ConfigError("source: it is empty")
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
-            parts, repairs = without_repairs(ordered(find(items)))
+            parts, repairs = without_repairs(ordered(find(cast("Iterator[str | PathLike[str]]", items))))
             known = {(part.session, part.number) for part in parts}
             for part in [repairs[place] for place in repairs if place not in known]:
                 log.warning(
@@ -332,7 +333,7 @@ class Replay(MessageSource):
 
 def _paths(source: object) -> list[str]:
     """The paths of *source*; raises `ConfigError` if it is anything else."""
-    several: Any = [source] if isinstance(source, str | PathLike) else source
+    several = [source] if isinstance(source, str | PathLike) else source
     if isinstance(source, Observable) or not isinstance(several, Iterable):
         raise ConfigError("workers: only recordings in files can be played by several processes")
     paths = list(several)

@@ -16,16 +16,22 @@ import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from datetime import datetime
 from itertools import chain
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 from zlib import crc32
 
+from rxfeed.core import Seconds
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message
+from rxfeed.operators import Operator
+from rxfeed.venues import Venue
 
 Place = tuple[int, ...]
 """The part, the line, and the place in it."""
+Keyed = tuple[tuple[Place, int, Place, int], object]
+"""An output after the key that it is merged by."""
 END: Place = (1 << 62,)
 _REMEDY = (
     "give functions of a module, such as `def study(source): return source.pipe(window_volume(60))`, and "
@@ -33,10 +39,23 @@ _REMEDY = (
 )
 
 
+class ReplayArguments(TypedDict):
+    """The arguments of the workers' replays."""
+
+    source: list[str]
+    products: list[str] | None
+    since: datetime | None
+    until: datetime | None
+    merge: bool
+    patience: Seconds
+    repaired: bool
+    venue: str | Venue | None
+
+
 class Study(NamedTuple):
     """What the workers do: make a replay with *arguments*, and collect from it through *operators*, pickled."""
 
-    arguments: dict[str, Any]
+    arguments: ReplayArguments
     operators: bytes
     workers: int
 
@@ -60,7 +79,7 @@ class CollectedShare(NamedTuple):
     bytes: int
 
 
-def collected(study: Study) -> tuple[list[Any], CollectedShare]:
+def collected(study: Study) -> tuple[list[object], CollectedShare]:
     """All outputs, in order, and what the first worker has read; raises what the pipeline or a worker failed with."""
     parts: list[CollectedShare] = []
     try:
@@ -74,7 +93,7 @@ def collected(study: Study) -> tuple[list[Any], CollectedShare]:
     return merged_outputs(parts), parts[0]
 
 
-def merged_outputs(parts: list[CollectedShare]) -> list[Any]:
+def merged_outputs(parts: list[CollectedShare]) -> list[object]:
     """The outputs of all *parts*, in the order of one process."""
     keyed = sorted(chain.from_iterable(pickle.loads(part.outputs) for part in parts), key=lambda each: each[0])
     return [output for _, output in keyed]
@@ -100,7 +119,7 @@ def work(study: Study, number: int) -> CollectedShare:
     from rxfeed.recording.replay import Replay
 
     try:
-        operators: tuple[Callable[[Any], Any], ...] = pickle.loads(study.operators)
+        operators: tuple[Operator[object, object], ...] = pickle.loads(study.operators)
     except Exception as error:
         raise ConfigError(
             f"workers: the operators cannot be imported in another process ({error}): {_REMEDY}"
@@ -126,7 +145,7 @@ class KeyedOutputs:
     def __init__(self, place: Callable[[], Place], firsts: dict[str | None, Place]) -> None:
         self._place = place
         self._firsts = firsts
-        self.items: list[tuple[tuple[Any, ...], Any]] = []
+        self.items: list[Keyed] = []
         self._branch = 0
         self._last: tuple[Place, type | None] = (), None
 

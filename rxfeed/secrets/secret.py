@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rxfeed.secrets.redact import REDACTED
 
@@ -56,7 +56,7 @@ class Secret:
     def __copy__(self) -> Secret:
         return self
 
-    def __deepcopy__(self, memo: Any) -> Secret:
+    def __deepcopy__(self, memo: object) -> Secret:
         return self
 
     def __reduce__(self) -> NoReturn:

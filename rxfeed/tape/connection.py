@@ -16,9 +16,9 @@ import logging
 import random
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from rxfeed.core import Backoff, Reconnect
 from rxfeed.errors import (
@@ -43,6 +43,18 @@ _WAITS = Reconnect(initial=0.2, maximum=_LONGEST)
 _CONNECT = 2.0  # seconds for one attempt
 _PING = 2.0  # seconds between pings; without two answers the connection counts as lost
 _PENDING = 8 << 20
+
+T = TypeVar("T")
+
+
+class ConnectOptions(TypedDict, total=False):
+    """The arguments of nats-py that authenticate."""
+
+    tls: ssl.SSLContext
+    user_credentials: str
+    token: Callable[[], str]
+    user: str
+    password: Callable[[], str]
 
 
 class TapeAddress:
@@ -102,9 +114,9 @@ class TapeAddress:
     def _given(text: Secret | None) -> str:
         return "" if text is None else text.reveal()
 
-    def options(self) -> Mapping[str, Any]:
+    def options(self) -> ConnectOptions:
         """The arguments of nats-py that authenticate."""
-        options: dict[str, Any] = {}
+        options = ConnectOptions()
         if self.tls is not None:
             options["tls"] = self.tls
         if self.credentials is not None:
@@ -243,7 +255,7 @@ class TapeConnection:
         with contextlib.suppress(Exception):  # it may be broken in any way
             await asyncio.wait_for(client.close(), 1.0)
         # If the socket breaks while nats-py closes it, the rest of its work is left undone.
-        transport: Any = getattr(client, "_transport", None)
+        transport = getattr(client, "_transport", None)
         if transport is not None:
             with contextlib.suppress(Exception):
                 transport.close()
@@ -261,7 +273,7 @@ class TapeConnection:
         async def closed() -> None:
             lost.set()
 
-        client: Any = self._nats.NATS()
+        client = self._nats.NATS()  # which declares seconds as `int`, and takes fractions
         try:
             await client.connect(
                 servers=[server.reveal()],
@@ -317,9 +329,9 @@ async def _closed(client: Client, lost: asyncio.Event) -> None:
     lost.set()
 
 
-def connected(address: TapeAddress, name: str, use: Callable[[Client], Awaitable[Any]], timeout: float = 10.0) -> Any:
+def connected(address: TapeAddress, name: str, use: Callable[[Client], Awaitable[T]], timeout: float = 10.0) -> T:
     """The result of *use* with one connection to *address*; raises what fails, also after *timeout* seconds."""
-    result: list[Any] = []
+    result: list[T] = []
     problems: list[str] = []
     ended: list[Exception | None] = []
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from hashlib import blake2b
-from typing import Any
 
 from rxfeed.errors import ConfigError
 from rxfeed.feed import MessageSource
@@ -55,7 +54,7 @@ class TapeEncoder:
     def encode(self, item: Recordable) -> TapeEnvelope | None:
         """The message for *item*; `None` for another message of a frame that was encoded with its first one."""
         if isinstance(item, Message):
-            origin: Any = item._origin  # pyright: ignore[reportPrivateUsage]  # as a feed does
+            origin: object = item._origin  # pyright: ignore[reportPrivateUsage]  # as a feed does
             if isinstance(origin, FrameOrigin):
                 if origin.epochs is self._last:
                     return None

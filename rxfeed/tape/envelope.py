@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 MESSAGE_ID = "Nats-Msg-Id"
 VENUE = "Rxfeed-Venue"
@@ -163,7 +163,6 @@ def parts_of(envelope: TapeEnvelope, most: int, session: str) -> list[TapeEnvelo
     if size <= most:
         return [envelope]
     count = -(-size // most)
-    replace: Any = msgspec.structs.replace
     return [
         replace(
             envelope,

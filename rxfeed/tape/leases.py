@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rxfeed.tape.library import nats_py
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
+    from nats.js.kv import KeyValue
 
 log = logging.getLogger("rxfeed.tape")
 
@@ -41,9 +42,9 @@ class Leases:
         self._group = group
         self.member = member
         self._replicas = replicas
-        self._kv: Any = None
-        self._js: Any = None
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._kv: KeyValue
+        self._js: JetStreamContext
+        self._seen: dict[str, tuple[int | None, float]] = {}
         self._renewed = 0.0
         self.owned: dict[str, int] = {}
         """The claims of this member: their names, and the revisions of their leases."""
@@ -112,7 +113,7 @@ class Leases:
             entry = await self._get(name)
             if entry is None:
                 self.owned[name] = await self._kv.create(key, self.member.encode())
-            elif entry.value == _NONE or entry.value.decode() not in living - {self.member}:
+            elif (value := entry.value or _NONE) == _NONE or value.decode() not in living - {self.member}:
                 self.owned[name] = await self._kv.update(key, self.member.encode(), last=entry.revision)
             else:
                 return False
@@ -138,7 +139,7 @@ class Leases:
     def _key(self, name: str) -> str:
         return f"claim.{self._group}.{name}"
 
-    async def _get(self, name: str) -> Any:
+    async def _get(self, name: str) -> KeyValue.Entry | None:
         try:
             return await self._kv.get(self._key(name))
         except self._nats.js.errors.KeyNotFoundError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 from rxfeed.core import BookOwnerChanged, ConnectionChange, Merge, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.errors import ConfigError
@@ -117,7 +116,7 @@ class TapeMerge:
             return False
         if item.lease > lease:
             self._leases[item.subject] = item.lease, item.session
-            decoded: Any = publisher.decode(item.payload)
+            decoded = publisher.decode(item.payload)
             product = getattr(decoded[0] if isinstance(decoded, tuple) else decoded, "product_id", None)
             if product is not None and session not in ("", item.session):
                 self._merge.step(ReceivedItem(publisher.number, item.received_ns, BookOwnerChanged(product)))

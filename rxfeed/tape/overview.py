@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +13,7 @@ from rxfeed.tape.subjects import EVENTS, PUBLISHER, unescaped
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+    from nats.js import JetStreamContext
 
 
 class PublisherState(msgspec.Struct, frozen=True):
@@ -52,6 +53,13 @@ class TapeState(msgspec.Struct, frozen=True):
     results: int
 
 
+class _Described(msgspec.Struct, frozen=True):
+    """What a publisher reports of itself."""
+
+    shared: bool = False
+    products: list[object] = []
+
+
 def tape_state(address: TapeAddress, stream: str) -> TapeState:
     """The present state of the tape *stream*; raises `ConnectFailed`, and `ConfigError` if there is no such stream."""
 
@@ -65,7 +73,7 @@ async def _read(client: Client, stream: str) -> TapeState:
     from rxfeed.errors import ConfigError
 
     errors = nats_py().js.errors
-    js: Any = client.jetstream()
+    js = client.jetstream()
     try:
         info = await js.stream_info(stream, subjects_filter=f"{stream}.>")
     except errors.NotFoundError:
@@ -78,7 +86,7 @@ async def _read(client: Client, stream: str) -> TapeState:
         bucket = await js.key_value(f"{stream}_leases")
         for key in await bucket.keys():
             if key.startswith("claim."):
-                leases[key.removeprefix("claim.")] = (await bucket.get(key)).value.decode()
+                leases[key.removeprefix("claim.")] = ((await bucket.get(key)).value or b"").decode()
     except errors.Error:
         leases = {}
     try:
@@ -95,7 +103,7 @@ async def _read(client: Client, stream: str) -> TapeState:
         max_age=config.max_age or 0.0,
         max_bytes=config.max_bytes or -1,
         replicas=config.num_replicas or 1,
-        duplicate_window=config.duplicate_window,
+        duplicate_window=config.duplicate_window or 0.0,
         subjects=len(subjects),
         publishers=sorted(publishers, key=lambda each: (each.venue, each.publisher)),
         consumers=sorted(consumers, key=lambda each: each.name),
@@ -104,9 +112,9 @@ async def _read(client: Client, stream: str) -> TapeState:
     )
 
 
-async def _publisher(js: Any, stream: str, subject: str) -> PublisherState:
+async def _publisher(js: JetStreamContext, stream: str, subject: str) -> PublisherState:
     about = await js.get_last_msg(stream, subject)
-    described = msgspec.json.decode(about.data or b"{}", type=dict[str, Any])
+    described = msgspec.json.decode(about.data or b"{}", type=_Described)
     event = await js.get_last_msg(stream, subject.replace(f".{PUBLISHER}.", f".{EVENTS}."))
     session = (event.headers or {}).get("Rxfeed-From", "").split(" ")[0]
     received = int((event.headers or {}).get("Rxfeed-Received", 0))
@@ -114,7 +122,7 @@ async def _publisher(js: Any, stream: str, subject: str) -> PublisherState:
         venue=unescaped(subject.split(".")[1]),
         publisher=unescaped(subject.split(".")[3]),
         session=session,
-        shared=bool(described.get("shared")),
+        shared=described.shared,
         silent=max(0.0, time.time() - received / 1e9),
-        products=len(described.get("products", ())),
+        products=len(described.products),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -124,7 +123,7 @@ class TapePlayback:
 
     def _describe(self, item: TapeItem) -> None:
         try:
-            about: Any = _about(item.payload)
+            about = _about(item.payload)
         except ValueError as error:
             log.warning("a publisher's description at %d cannot be read: %s", item.sequence, error)
             return

@@ -16,7 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -30,7 +30,8 @@ from rxfeed.tape.subjects import PUBLISHER
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
-    from nats.js.api import StreamInfo
+    from nats.js import JetStreamContext
+    from nats.js.api import ConsumerConfig, StreamInfo
 
 log = logging.getLogger("rxfeed.tape")
 
@@ -115,7 +116,7 @@ class TapeReader:
     # ---- one connection
 
     async def _session(self, client: Client, lost: asyncio.Event) -> None:
-        js: Any = client.jetstream()
+        js = client.jetstream()
         self._lost, self._failure, self._wake = lost, None, asyncio.Event()
         try:
             info: StreamInfo = await js.stream_info(self._stream)
@@ -145,7 +146,9 @@ class TapeReader:
         if self._failure is not None:
             raise ConnectionLost(f"{self.name}: {self._failure}")
 
-    async def _request_until_lost(self, client: Client, js: Any, subject: str, inbox: str, lost: asyncio.Event) -> None:
+    async def _request_until_lost(
+        self, client: Client, js: JetStreamContext, subject: str, inbox: str, lost: asyncio.Event
+    ) -> None:
         request = msgspec.json.encode(
             {"batch": _BATCH, "expires": round(_EXPIRES * 1e9), "idle_heartbeat": round(_BEAT * 1e9)}
         )
@@ -167,7 +170,7 @@ class TapeReader:
         finally:
             waiting.cancel()
 
-    async def _sessions(self, js: Any, info: StreamInfo) -> None:
+    async def _sessions(self, js: JetStreamContext, info: StreamInfo) -> None:
         """Put the descriptions of the publishers before the first message, and set where to begin."""
         self.place.created = info.created
         if self._to_end:
@@ -187,9 +190,9 @@ class TapeReader:
                 self._chunk.append(item)
         self._flush()
 
-    def _config(self, info: StreamInfo) -> Any:
+    def _config(self, info: StreamInfo) -> ConsumerConfig:
         api, place = self._nats.js.api, self.place
-        start: dict[str, Any] = {"deliver_policy": api.DeliverPolicy.ALL}
+        start: dict[str, object] = {"deliver_policy": api.DeliverPolicy.ALL}
         if place.last is not None:
             if info.created != place.created:
                 self._break("the stream was deleted and made anew")

@@ -9,7 +9,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -100,6 +100,6 @@ class ShardResults:
         return False
 
 
-def encoded(result: Any) -> bytes:
+def encoded(result: object) -> bytes:
     """The JSON of a result: a message, a struct, a mapping, or anything else that has one."""
     return msgspec.json.encode(result, enc_hook=str)

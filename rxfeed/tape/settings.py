@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from rxfeed.tape.connection import TapeAddress
 from rxfeed.tape.stored import SpillSettings
 from rxfeed.tape.stream import StreamSettings
 from rxfeed.tape.subjects import Subjects
@@ -17,8 +18,7 @@ TapeOverflow = Literal["block", "drop_oldest", "fail"]
 class TapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of `to_nats`; see there."""
 
-    address: Any
-    """A `TapeAddress`."""
+    address: TapeAddress
     stream: StreamSettings
     publisher: str
     shared: bool

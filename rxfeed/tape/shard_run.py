@@ -8,13 +8,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
 from rxfeed.market import moment
 from rxfeed.tape.nats_feed import NatsFeed
+from rxfeed.tape.reader import Since
 from rxfeed.tape.result_stream import Place, ShardResult, ShardResults, encoded
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("rxfeed.tape")
 
-Study = Callable[[NatsFeed], Observable[Any]]
+Study = Callable[[NatsFeed], Observable[object]]
 _MOST = 10_000  # results that wait; then the study waits
 
 
@@ -38,7 +39,7 @@ class ShardRun:
         products: tuple[str, ...],
         study: Study,
         results: ShardResults,
-        make_feed: Callable[[tuple[str, ...], Any], NatsFeed],
+        make_feed: Callable[[tuple[str, ...], Since], NatsFeed],
         warmup: float | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -63,7 +64,7 @@ class ShardRun:
         """Begin *warmup* before the last result, or with the beginning of the tape."""
         await self._results.open(js)
         self._after = self._results.place
-        since: Any = "all"
+        since: Since = "all"
         if self._results.received_ns and self._warmup is not None:
             since = moment(self._results.received_ns // 1000) - timedelta(seconds=self._warmup)
         self.feed = self._make_feed(self.products, since)
@@ -73,7 +74,7 @@ class ShardRun:
         observable.subscribe(self._result, self._failed)
         self.feed.connect()
 
-    def _result(self, result: Any) -> None:
+    def _result(self, result: object) -> None:
         """A result of the study, on the feed's thread."""
         assert self.feed is not None
         sequence = self.feed.sequence

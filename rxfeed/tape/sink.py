@@ -6,7 +6,6 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 from reactivex import Observable, abc
@@ -104,7 +103,7 @@ class TapeSink(Sink[TapeWrite, TapeWriter]):
             subjects = Subjects(settings.stream.name, venue)
             return TapeEncoder(source, venue, subjects, settings.publisher, session)
 
-        def about() -> dict[str, Any]:
+        def about() -> dict[str, object]:
             return {} if root is None else dict(root.about)
 
         renew = root.renew_book if isinstance(root, Feed) else None

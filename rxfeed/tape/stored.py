@@ -91,7 +91,7 @@ class StoredMessages:
 
 
 def _encoded(envelope: TapeEnvelope, session: str) -> bytes:
-    document: dict[str, Any] = {name: getattr(envelope, name) for name in _FIELDS}
+    document: dict[str, object] = {name: getattr(envelope, name) for name in _FIELDS}
     return Spill.encode({**document, "kind": envelope.kind.value, "session": envelope.session or session})
 
 

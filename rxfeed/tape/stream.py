@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -33,7 +33,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds within which the server refuses a second message with an identity."""
 
 
-_DEFAULTS: dict[str, Any] = {"max_age": 7 * DAY, "max_bytes": -1, "num_replicas": 1, "duplicate_window": 120.0}
+_DEFAULTS: dict[str, object] = {"max_age": 7 * DAY, "max_bytes": -1, "num_replicas": 1, "duplicate_window": 120.0}
 
 
 def check_name(name: object) -> str:
@@ -48,7 +48,7 @@ async def ensure_stream(js: JetStreamContext, settings: StreamSettings, *, known
     """The stream, which is made if it is missing, and changed if a setting differs. *known*: it was there before."""
     nats = nats_py()
     api = nats.js.api
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "max_age": settings.max_age,
         "max_bytes": settings.max_bytes,
         "num_replicas": settings.replicas,

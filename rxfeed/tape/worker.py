@@ -19,12 +19,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rxfeed.core import arguments
 from rxfeed.tape.connection import TapeAddress, TapeConnection
 from rxfeed.tape.leases import RENEW, Leases
 from rxfeed.tape.nats_feed import NatsFeed
+from rxfeed.tape.reader import Since
 from rxfeed.tape.result_stream import ShardResults
 from rxfeed.tape.shard_run import ShardRun, Study
 from rxfeed.tape.shards import products_of, shard_name, spread
@@ -34,6 +35,7 @@ from rxfeed.venues import Venue
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+    from nats.js import JetStreamContext
 
 log = logging.getLogger("rxfeed.tape")
 
@@ -57,7 +59,7 @@ class Worker:
         shards: int,
         products: Sequence[str] | None,
         warmup: float | None,
-        make_feed: Callable[[tuple[str, ...], Any], NatsFeed],
+        make_feed: Callable[[tuple[str, ...], Since], NatsFeed],
     ) -> None:
         arguments.positive_integer("shards", shards)
         self._study = study
@@ -138,7 +140,7 @@ class Worker:
                 task.cancel()
             self._publishing.clear()
 
-    async def _share(self, js: Any, wanted: dict[int, tuple[str, ...]], living: set[str]) -> None:
+    async def _share(self, js: JetStreamContext, wanted: dict[int, tuple[str, ...]], living: set[str]) -> None:
         """Take free shards up to this worker's part, and give up what is above it."""
         part = -(-len(wanted) // len(living))
         for shard in [each for each in self._runs if shard_name(each) not in self._leases.owned]:
@@ -154,7 +156,7 @@ class Worker:
             elif run is None and len(self._runs) < part and await self._leases.claim(shard_name(shard), living):
                 await self._begin(js, shard, products)
 
-    async def _begin(self, js: Any, shard: int, products: tuple[str, ...]) -> None:
+    async def _begin(self, js: JetStreamContext, shard: int, products: tuple[str, ...]) -> None:
         results = ShardResults(self._stream, self._group, shard)
         loop = asyncio.get_running_loop()
         run = ShardRun(shard, products, self._study, results, self._make_feed, self._warmup, loop)
@@ -163,7 +165,7 @@ class Worker:
         self._runs[shard] = run
         self._publish(shard, run, js)
 
-    def _publish(self, shard: int, run: ShardRun, js: Any) -> None:
+    def _publish(self, shard: int, run: ShardRun, js: JetStreamContext) -> None:
         self._publishing[shard] = asyncio.create_task(run.publish(js))
 
     async def _leave(self, shard: int) -> None:

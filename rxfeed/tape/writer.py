@@ -19,12 +19,13 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from rxfeed.errors import ConfigError, ConnectionLost, RxfeedError, SinkError
 from rxfeed.operators import BoundedQueue, ForkedQueue
+from rxfeed.recording import Recordable
 from rxfeed.sinks import RetryPolicy
 from rxfeed.tape.books import SharedBooks
 from rxfeed.tape.connection import TapeConnection
@@ -80,7 +81,7 @@ class TapeWriter:
         settings: TapeSettings,
         counters: TapeCounters,
         make_encoder: Callable[[str], TapeEncoder],
-        about: Callable[[], dict[str, Any]],
+        about: Callable[[], dict[str, object]],
         renew: Callable[[str], None] | None,
         emit: Callable[[TapeWrite], None],
         ended: Callable[[Exception | None], None],
@@ -106,7 +107,7 @@ class TapeWriter:
             leases = Leases(f"{stream.name}_leases", f"book-{settings.venue.name}", member, stream.replicas or 1)
             self._books = SharedBooks(leases, renew or (lambda product: None))
         policy = "drop_newest" if settings.overflow == "fail" else settings.overflow
-        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, policy, self._dropped)
+        self._queue: BoundedQueue[Recordable] = BoundedQueue(settings.queue_size, policy, self._dropped)
         self._policy = RetryPolicy(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
         self._idle = False  # the loop waits for `_wake`
         self._wake = self._room = self._failed_at = asyncio.Event()
@@ -139,7 +140,7 @@ class TapeWriter:
     def start(self) -> None:
         self._connection.start()
 
-    def put(self, item: Any) -> None:
+    def put(self, item: Recordable) -> None:
         self._counters.taken += 1
         self._queue.put(item)
         if self._idle:
@@ -308,7 +309,7 @@ class TapeWriter:
             if not (place + 1) % _TOGETHER:
                 await asyncio.sleep(0)
 
-    def _shared(self, item: Any) -> TapeEnvelope | None:
+    def _shared(self, item: Recordable) -> TapeEnvelope | None:
         """The message of *item*; `None` also for that of a book which another publisher has."""
         assert self._books is not None
         lease = self._books.lease(item)
