@@ -29,7 +29,7 @@ from rxfeed import (
 )
 from rxfeed.core import Late
 from rxfeed.feed import Subscribed
-from rxfeed.recording.workers import Study, merged_outputs, pickled, work
+from rxfeed.recording.workers import ReplayArguments, Study, merged_outputs, pickled, work
 from rxfeed.sim import Exchange
 from tests.support.make import match
 from tests.support.segments import NS, lines_of, write
@@ -120,9 +120,24 @@ def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return folder
 
 
+def replayed(folder: Path, **arguments: Any) -> ReplayArguments:
+    """The arguments of a worker's replay; those that are not given are the defaults of `Replay`."""
+    whole: ReplayArguments = {
+        "source": [str(folder)],
+        "products": None,
+        "since": None,
+        "until": None,
+        "merge": False,
+        "patience": 5.0,
+        "repaired": True,
+        "venue": None,
+    }
+    return {**whole, **arguments}  # pyright: ignore[reportReturnType]  # of the same names
+
+
 def by_shares(folder: Path, study: Callable[[Any], Any], workers: int, **arguments: Any) -> list[Any]:
     """What so many workers collect, one after the other in this process."""
-    what = Study({"source": str(folder), **arguments}, pickled((study,)), workers)
+    what = Study(replayed(folder, **arguments), pickled((study,)), workers)
     return merged_outputs([work(what, number) for number in range(workers)])
 
 
@@ -178,7 +193,7 @@ def test_operators_that_cannot_be_sent_are_named(tmp_path: Path) -> None:
         Replay(tmp_path, workers=2).collect(lambda source: source)
     gone = pickled((volumes,)).replace(b"volumes", b"missing")
     with pytest.raises(ConfigError, match="workers: the operators cannot be imported"):
-        work(Study({"source": str(tmp_path)}, gone, 1), 0)
+        work(Study(replayed(tmp_path), gone, 1), 0)
 
 
 def test_replay_with_workers_is_for_collect_alone(tmp_path: Path) -> None:
