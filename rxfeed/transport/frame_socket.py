@@ -16,9 +16,9 @@ from websocket import ABNF, STATUS_NORMAL
 from rxfeed.errors import ConnectionLost
 from rxfeed.secrets import Secret, revealed
 
-# About 500 messages. With four times as much, malloc would request memory from the system at each read, which costs
-# more than everything else for a single message.
-_CHUNK = 1 << 16
+# About 900 messages. From 128 KiB on, malloc would request memory from the system at each read, which costs more than
+# everything else for a single message.
+_CHUNK = 120 * 1024
 PATIENCE = 0.02
 """The seconds that a read waits for data."""
 

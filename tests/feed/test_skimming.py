@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rxfeed import Feed, trades
 from rxfeed.feed import Dispatcher
 from rxfeed.market import BookSnapshot, BookUpdate, Message, Ticker, Trade
+from rxfeed.venues.coinbase_advanced import ConnectionHeartbeat
 from tests.support.collect import Collected
 from tests.venues.coinbase_advanced import wire
 
@@ -57,6 +58,10 @@ class Frames:
             return self._next(wire.frame(self.number, "ticker", {"type": "update", "tickers": [one]}))
         self.number += 1
         return text(type="ticker", sequence=self.number, product_id=product, price="10", time=now_of(self.number))
+
+    def heartbeat(self, product: str = BTC) -> bytes:
+        """Advanced Trade's; Exchange's are checked, since they name the last trade, and are decoded in full."""
+        return self._next(wire.heartbeat(self.number)) if self.advanced else self.ticker(product)
 
     def book(self, product: str = BTC, kind: str = "update") -> bytes:
         if self.advanced:
@@ -146,6 +151,15 @@ def test_wrong_shape_is_noticed_where_it_is_read(venue: str) -> None:
         assert fed.feed.stats.malformed == malformed
 
 
+def test_heartbeat_of_a_connection_that_nothing_reads_is_not_decoded() -> None:
+    for reads_all, skimmed in ((False, 2), (True, 0)):
+        fed, made = Fed(ADVANCED, reads_all=reads_all), Frames(ADVANCED)
+        fed.frames(made.trade(), made.heartbeat(), made.heartbeat(), made.trade())
+        stats = fed.feed.stats
+        assert (stats.skimmed, stats.messages, stats.gaps) == (skimmed, 4, 0)
+        assert stats.types[ConnectionHeartbeat] == 2
+
+
 def test_first_snapshot_that_nothing_reads_is_not_decoded() -> None:
     for venue in VENUES:
         fed, made = Fed(venue), Frames(venue)
@@ -165,6 +179,7 @@ ACTIONS = st.sampled_from(
         "snapshot",
         "ticker",
         "ticker",
+        "heartbeat",
         "trade",
         "trade",
         "many",

@@ -1,6 +1,6 @@
-"""Passes over books and tickers that nothing reads. See `rxfeed.venues.skimming`.
+"""Passes over books, tickers and heartbeats that nothing reads. See `rxfeed.venues.skimming`.
 
-The two are most of the frames of a feed, and of their bytes.
+The first two are most of the frames of a feed, and of their bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,12 @@ import msgspec
 from rxfeed.market import LONG, UNDECODED, Message
 from rxfeed.venues.coinbase_advanced.channels import BOOK_FRAME
 from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
-from rxfeed.venues.coinbase_advanced.messages import AdvancedL2Snapshot, AdvancedL2Update, AdvancedTicker
+from rxfeed.venues.coinbase_advanced.messages import (
+    AdvancedL2Snapshot,
+    AdvancedL2Update,
+    AdvancedTicker,
+    ConnectionHeartbeat,
+)
 from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.skimming import NOTHING_KNOWN, UnreadRoutes
 
@@ -50,11 +55,22 @@ class _TickerFrame(msgspec.Struct, frozen=True, gc=False):
     events: tuple[_Tickers]
 
 
+class _Heartbeat(msgspec.Struct, frozen=True, gc=False):
+    """It has no product."""
+
+
+class _HeartbeatFrame(msgspec.Struct, frozen=True, gc=False):
+    channel: Literal["heartbeats"]
+    sequence_num: int
+    events: tuple[_Heartbeat]
+
+
 # They are strict, which takes half the time: a frame that does not fit is decoded in full.
 _decode_snapshot = msgspec.json.Decoder(_SnapshotFrame).decode
 _DECODERS: dict[int, tuple[type[Message], Callable[[bytes], Any]]] = {
     ord("l"): (AdvancedL2Update, msgspec.json.Decoder(_UpdateFrame).decode),
     ord("t"): (AdvancedTicker, msgspec.json.Decoder(_TickerFrame).decode),
+    ord("h"): (ConnectionHeartbeat, msgspec.json.Decoder(_HeartbeatFrame).decode),
 }
 # {"channel":"l2_data"   The first letter of the name selects the decoder, which checks the whole name.
 _LETTER = 12
@@ -83,10 +99,11 @@ class AdvancedSkimmer:
             frame = decode(raw)
         except (*UNDECODED, IndexError):
             return self._snapshot(raw, routes)
-        event = frame.events[0]
-        product = event.product_id if kind is AdvancedL2Update else event.tickers[0].product_id
-        if self._renamed:
-            product = self._renamed[product]
+        event, product = frame.events[0], None
+        if kind is not ConnectionHeartbeat:
+            product = event.product_id if kind is AdvancedL2Update else event.tickers[0].product_id
+            if self._renamed:
+                product = self._renamed[product]
         number, count = frame.sequence_num, self._gaps.count
         if number - 1 != count.last or not number:
             return False
