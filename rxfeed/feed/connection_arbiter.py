@@ -108,6 +108,8 @@ class ConnectionArbiter:
     def finish(self) -> None:
         """Deliver all that is held; no connection brings more."""
         self.deliver(self.machine.finish())
+        if self.repairs is not None:
+            self.repairs.finish()
 
     def step(self, line: int, message: Message) -> list[ArbitrationOutput]:
         """What *message* of connection *line* causes."""

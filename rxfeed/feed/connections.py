@@ -202,9 +202,7 @@ class Connections:
         arbiter = connection.arbiter
         if arbiter is not None:
             with self.streams.lock:
-                out = arbiter.machine.leave(connection.line)
-                if not self._closing:
-                    arbiter.deliver(out)
+                arbiter.deliver(arbiter.machine.leave(connection.line))
         with self._lock:
             connection.over = True
             self._highest = max(self._highest, connection.loop.continuity.highest)
@@ -216,9 +214,9 @@ class Connections:
             fatal = cause is not None and not connection.leaving and not others
             last = not self._all
             alone = all(each.arbiter is not arbiter for each in self._all.values())
-        if self._closing and alone and arbiter is not None and arbiter.repairs is not None:
+        if self._closing and alone and arbiter is not None:
             with self.streams.lock:
-                arbiter.repairs.finish()
+                arbiter.finish()
         if cause is not None and not connection.leaving and others:
             log.warning("connection %d ends, and the others of its products go on: %s", connection.number, cause)
         if fatal:

@@ -324,6 +324,27 @@ def test_trades_that_no_line_brought_are_repaired(venue: str) -> None:
     assert of(status, Gap) == []
 
 
+def test_what_waits_for_another_line_at_the_end_is_delivered() -> None:
+    """One line has missed a trade, the other is silent: later trades wait for it until the feed is closed."""
+    with Exchange([BTC], rate=10, seed=3, auto=False) as exchange:
+        feed = Feed(BTC, ["trades"], url=exchange.url, redundancy=2, patience=60)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients(2)
+            until(lambda: all(each.up for each in feed.connections))
+            first, second = exchange.open_connections
+            exchange.inject(faults.Silence(connection=second))
+            exchange.inject(faults.Drop(types={"match"}, connection=first))
+            begun = exchange.last_trade_id(BTC)
+            while exchange.last_trade_id(BTC) < begun + 4:
+                exchange.step()
+            exchange.drain()
+            until(lambda: feed.stats.frames >= 2 * 2 + 3)  # each line's acknowledgement and last match
+            assert [each for each in got.items if isinstance(each, Trade)] == []
+    assert [each.trade_id for each in got.items if isinstance(each, Trade)] == [begun + 2, begun + 3, begun + 4]
+    assert [(each.first, each.last) for each in of(status, Gap)] == [(begun + 1, begun + 1)]
+
+
 def test_redundant_book_moves_and_equals_the_exchange() -> None:
     with Exchange([BTC], venue=ADVANCED, rate=10, seed=3, auto=False) as exchange:
         feed = Feed(BTC, ["book", "trades"], venue=ADVANCED, url=exchange.url, redundancy=2, reconnect=AT_ONCE)
