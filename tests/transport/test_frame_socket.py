@@ -63,9 +63,9 @@ def test_receive_without_data_is_empty(pair: Pair) -> None:
 
 
 def test_full_read_shows_that_more_may_wait(pair: Pair) -> None:
-    pair.server.sendall(b"x" * (65_536 + 1))
+    pair.server.sendall(b"x" * (122_880 + 1))
     sizes = [(len(pair.frames.receive()), pair.frames.more) for _ in range(2)]
-    assert sizes == [(65_536, True), (1, False)]
+    assert sizes == [(122_880, True), (1, False)]
 
 
 def test_end_of_the_stream_is_reported(pair: Pair) -> None:
