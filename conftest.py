@@ -12,11 +12,11 @@ import pytest
 
 from rxfeed.sim.mongod import Mongod, find_mongod
 from tests.support.amounts import amount
-from tests.support.environment import heed_signals, keep_bytecode, make_neutral
+from tests.support.environment import keep_bytecode, make_neutral, restore_ignored_signals
 from tests.support.turns import turn
 
 make_neutral(os.environ)
-heed_signals()
+restore_ignored_signals()
 
 # An example takes as long as the machine lets it: how busy that is must not decide whether a test passes.
 hypothesis.settings.register_profile(

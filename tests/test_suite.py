@@ -64,8 +64,8 @@ def test_ignored_signals_end_processes_of_the_suite() -> None:
 import signal, subprocess, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
-from tests.support.environment import heed_signals
-heed_signals()
+from tests.support.environment import restore_ignored_signals
+restore_ignored_signals()
 subprocess.run([sys.executable, "-c", {child!r}], check=True)
 """
     root = Path(__file__).parents[1]

@@ -11,6 +11,7 @@ from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
 from rxfeed.feed.feed import Feed
 from rxfeed.feed.feed_connection import ConnectionInfo
+from rxfeed.feed.feed_sink import FeedSink
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.products_rest import ProductsRest
 from rxfeed.feed.sink import RecentRate, Sink
@@ -65,6 +66,7 @@ __all__ = [
     "Dispatcher",
     "Ended",
     "Feed",
+    "FeedSink",
     "FeedStatus",
     "FeedStreams",
     "Gap",

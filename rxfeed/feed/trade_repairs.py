@@ -336,7 +336,7 @@ def _is_of(message: Message, run: RepairedTrades | None) -> bool:
 
 
 def _is_fetched(message: Message) -> bool:
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # which tells where it came from
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # the request it came from
     return origin is not None and origin.apart and not isinstance(origin, HeldRestOrigin)
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable
+from reactivex import Observable
 
 from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
-from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
+from rxfeed.feed import FeedSink, MessageSource
 from rxfeed.operators import QueueState
 from rxfeed.recording.compression import zstd
 from rxfeed.recording.format import About
@@ -53,7 +52,7 @@ class RecordStats(msgspec.Struct, frozen=True):
     """The file that is being written."""
 
 
-class Recorder(Sink[RecordedSegment, RecordingWriter]):
+class Recorder(FeedSink[RecordedSegment, RecordingWriter]):
     """The operator that `record` returns, with `stats` and `close`."""
 
     name = "record"
@@ -132,26 +131,6 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
             return now if lines.renamed else {name: value for name, value in now.items() if name != "renamed"}
 
         return RecordingWriter(self._settings, self._counters, lines, about, emit, ended, unsubscribe)
-
-    def _attach(
-        self,
-        source: Observable[object],
-        writer: RecordingWriter,
-        end: Callable[[Exception | None], None],
-        scheduler: abc.SchedulerBase | None,
-    ) -> abc.DisposableBase:
-        attached = CompositeDisposable()
-        if isinstance(source, MessageSource):
-
-            def put_status(status: FeedStatus) -> None:
-                if not isinstance(status, Idle):  # the initial state is no event
-                    writer.put(status)
-
-            attached.add(source.status.subscribe(put_status))
-            attached.add(source.keepalive.subscribe(writer.put))
-            attached.add(source.malformed.subscribe(writer.put))
-        attached.add(super()._attach(source, writer, end, scheduler))
-        return attached
 
 
 def record(

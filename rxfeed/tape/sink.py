@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
-from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable
+from reactivex import Observable
 
 from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
-from rxfeed.feed import Feed, FeedStatus, Idle, MessageSource, Sink
+from rxfeed.feed import Feed, FeedSink, MessageSource
 from rxfeed.operators import QueueState, Root
 from rxfeed.secrets import Secret
 from rxfeed.tape.connection import TapeAddress
@@ -29,7 +28,7 @@ from rxfeed.venues import DEFAULT_VENUE, Venue
 from rxfeed.venues import venue as venue_of
 
 
-class TapeSink(Sink[TapeWrite, TapeWriter]):
+class TapeSink(FeedSink[TapeWrite, TapeWriter]):
     """The operator that `to_nats` returns, with `stats` and `close`."""
 
     name = "to_nats"
@@ -108,26 +107,6 @@ class TapeSink(Sink[TapeWrite, TapeWriter]):
 
         renew = root.renew_book if isinstance(root, Feed) else None
         return TapeWriter(settings, self._counters, encoder, about, renew, emit, ended, unsubscribe)
-
-    def _attach(
-        self,
-        source: Observable[object],
-        writer: TapeWriter,
-        end: Callable[[Exception | None], None],
-        scheduler: abc.SchedulerBase | None,
-    ) -> abc.DisposableBase:
-        attached = CompositeDisposable()
-        if isinstance(source, MessageSource):
-
-            def put_status(status: FeedStatus) -> None:
-                if not isinstance(status, Idle):  # the initial state is no event
-                    writer.put(status)
-
-            attached.add(source.status.subscribe(put_status))
-            attached.add(source.keepalive.subscribe(writer.put))
-            attached.add(source.malformed.subscribe(writer.put))
-        attached.add(super()._attach(source, writer, end, scheduler))
-        return attached
 
 
 def to_nats(

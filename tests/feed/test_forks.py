@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-# Standard error is a stream whose writes take a while, and the fork comes during one.
+# Standard error is a stream with slow writes, and the fork comes during one.
 SCRIPT = """
 import io, logging, os, signal, sys, threading, time
 import rxfeed.feed

@@ -30,7 +30,7 @@ def make_neutral(environment: MutableMapping[str, str]) -> None:
         environment["HOME"] = _home_of_user()
 
 
-def heed_signals() -> None:
+def restore_ignored_signals() -> None:
     """Let signals end this process and those that it starts, as in a terminal.
 
     A process that was started in the background, or under `nohup`, ignores SIGINT or SIGHUP, and its children do too.
