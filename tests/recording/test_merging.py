@@ -39,7 +39,7 @@ from rxfeed.feed import (
     HeartbeatMissing,
     RecordingTruncated,
 )
-from rxfeed.market import Origin, stamp
+from rxfeed.market import Origin, RepairedOrigin, stamp
 from rxfeed.recording import doubted_kinds
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line, repaired_line
@@ -92,6 +92,7 @@ def played(*paths: Path, **how: Any) -> tuple[list[Message], list[FeedStatus]]:
 
 
 @example(["trade", "trade", "beat", "beat", "trade"], frozenset(), frozenset(), [(-1.0, 3.1), (4.3, 1e6)])
+@example(["trade"] * 4, frozenset(), frozenset({9}), [(-1.0, 3.1), (4.3, 1e6)])
 @given(
     st.lists(st.sampled_from(["trade", "trade", "beat", "auction", "book"]), min_size=1, max_size=40),
     st.frozensets(st.integers(1, 60), max_size=8),
@@ -113,7 +114,7 @@ def test_two_sessions_in_files_are_merged(
     expected = fold(Merge(ExchangeMerging(), 2, partial(doubted_kinds, COINBASE_EXCHANGE)), together(one, two))
     messages, status = played(tmp_path, patience=2)
     stamped = [
-        stamp(each.item, Origin(each.item.raw, each.ns, each.epoch))
+        stamp(each.item, (RepairedOrigin if each.item.repaired else Origin)(each.item.raw, each.ns, each.epoch))
         for each in expected
         if isinstance(each.item, Message)
     ]
