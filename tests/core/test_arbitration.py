@@ -308,7 +308,7 @@ def test_arbitration_raises_epochs_of_what_no_other_covers() -> None:
     scene.bring(1, ticker(1, time=2, sequence=5))
     scene.trade(1, 2)
     assert scene.epochs_of("best_bid") == [0, 1]
-    assert scene.epochs_of("trade_id") == [0, 0]
+    assert scene.epochs_of("trade_id", "maker_order_id") == [0, 0]
 
 
 @both_venues
