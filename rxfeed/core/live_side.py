@@ -4,7 +4,7 @@ Rules:
 - The levels are in a dict, and the prices in a heap, from which the next best one comes. A price that is gone leaves
   the heap when it is at the top. If too many are gone, the heap is made anew at the next use.
 - Most views are read at their best price only, so the sorted levels of a view are made when they are read: see
-  `RecordedMap`.
+  `RecordedStates`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ from decimal import Decimal
 from heapq import heapify, heappop, heappush
 
 from rxfeed.core.numbers import ZERO
-from rxfeed.core.recorded_map import RecordedMap
+from rxfeed.core.recorded_states import RecordedStates
+from rxfeed.core.sorted_map import SortedMap
 from rxfeed.market import Level
 
+Sizes = SortedMap[Decimal, Decimal]
+"""The size at each price."""
 _GONE = 64  # prices that are gone and may be in the heap, beside as many as there are levels
 
 
@@ -30,7 +33,7 @@ class LiveSide:
     >>> from rxfeed.core.live_side import LiveSide
     >>> bids = LiveSide([(Decimal(9), Decimal(1)), (Decimal(8), Decimal(2))], highest=True)
     >>> before = bids.recorded.state
-    >>> bids.put(Decimal(9), Decimal(0)), bids.best, len(before), len(bids.recorded.state)
+    >>> bids.put(Decimal(9), Decimal(0)), bids.best, len(before.form), len(bids.recorded.state.form)
     (True, (Decimal('8'), Decimal('2')), 2, 1)
     """
 
@@ -45,7 +48,7 @@ class LiveSide:
         self._heap: list[Decimal] | None = None  # until the best price is gone
         best = (max if highest else min)(self._levels, default=None)
         self.best: Level | None = None if best is None else self._levels[best]
-        self.recorded = RecordedMap(self._levels, _values)
+        self.recorded: RecordedStates[Level, Sizes] = RecordedStates(self._levels, _sizes, _changed)
         """Its states, for views."""
 
     def get(self, price: Decimal) -> Decimal:
@@ -101,5 +104,11 @@ class LiveSide:
         return None
 
 
-def _values(levels: dict[Decimal, Level]) -> Iterable[Level]:
-    return levels.values()
+def _sizes(levels: dict[Decimal, Level]) -> Sizes:
+    return SortedMap.of(levels.values())
+
+
+def _changed(sizes: Sizes, changes: list[Level]) -> Sizes:
+    for price, size in changes:
+        sizes = sizes.put(price, size) if size else sizes.drop(price)
+    return sizes
