@@ -8,7 +8,7 @@ inside a node is done in C (`bisect`; copying a tuple into a list and back takes
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, starmap
 from operator import itemgetter
 from typing import Any, Generic, TypeVar, cast
@@ -47,11 +47,15 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
     @staticmethod
     def of(items: Iterable[tuple[A, B]]) -> SortedMap[A, B]:
         """The map of *items*; if keys are equal, the last one counts. O(n log n)."""
-        ordered = sorted(dict(items).items(), key=itemgetter(0))
+        return SortedMap.ascending(sorted(dict(items).items(), key=itemgetter(0)))
+
+    @staticmethod
+    def ascending(items: Sequence[tuple[A, B]]) -> SortedMap[A, B]:
+        """The map of *items*, in the ascending order of their keys. O(n)."""
         nodes: list[_Node] = []
-        for start in range(0, len(ordered), _FILL):
-            part = ordered[start : start + _FILL]
-            nodes.append((tuple(key for key, _ in part), tuple(value for _, value in part)))
+        for start in range(0, len(items), _FILL):
+            keys, values = zip(*items[start : start + _FILL], strict=True)
+            nodes.append((keys, values))
         height = 0
         while len(nodes) > 1:
             parts = [nodes[start : start + _FILL] for start in range(0, len(nodes), _FILL)]
