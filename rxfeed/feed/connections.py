@@ -272,6 +272,7 @@ class Connections:
             self.clock,
             pace=self._pace,
             restarting=partial(self._restarting, line),
+            covered=partial(self._is_covered, line),
             repairs=arbiter is None,
         )
         connection = FeedConnection(line, number, shard, replica, loop, part, streams)
@@ -392,6 +393,13 @@ class Connections:
             if not each.leaving:
                 self.supervisor.add(Renewal(self, each))
         self.supervisor.start()
+
+    def _is_covered(self, line: int) -> bool:
+        """True if another connection brings what connection *line* has."""
+        with self.streams.lock, self._lock:
+            connection = self._all.get(line)
+            arbiter = None if connection is None else connection.arbiter
+            return arbiter is not None and arbiter.machine.covered(line)
 
     def _restarting(self, line: int) -> None:
         """The server of connection *line* has announced that it closes, so it may close its other connections, too."""

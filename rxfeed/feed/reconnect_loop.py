@@ -55,7 +55,7 @@ class ReconnectLoop:
     """Connects next_step until it is closed, or until an error that a new attempt cannot remove: `run()` returns it.
 
     *pace* returns the seconds until the next connection may be opened, since several have one limit. *restarting* is
-    called when the server has announced that it closes.
+    called when the server has announced that it closes. *covered* returns whether another connection brings the same.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class ReconnectLoop:
         *,
         pace: Callable[[], float] = lambda: 0.0,
         restarting: Callable[[], object] = lambda: None,
+        covered: Callable[[], bool] = lambda: False,
         repairs: bool = True,
     ) -> None:
         self._settings = settings
@@ -80,6 +81,7 @@ class ReconnectLoop:
         self._backoff = Backoff(settings.policy, uniform, self._apart)
         self._pace = pace
         self._restarting = restarting
+        self._covered = covered
         self.began = math.inf
         """The time of the present attempt's begin; infinity before the first one."""
         self.continuity = settings.venue.gaps()
@@ -141,7 +143,7 @@ class ReconnectLoop:
     def working(self) -> bool:
         """True if the present connection has brought data."""
         session = self._session
-        return session is not None and session.data_received
+        return session is not None and session.working
 
     def close(self) -> None:
         """Make `run()` return soon; from any thread."""
@@ -202,6 +204,7 @@ class ReconnectLoop:
             attempt = self._backoff.failures + 1
             self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
             self._streams.stats.reconnects += 1
+            self._streams.stats.interruptions += not self._covered()
             if _is_planned(cause):
                 self._restarting()
             self._pause(delay)

@@ -68,9 +68,9 @@ def test_first_of_several_times_is_next(moment: datetime) -> None:
         "Mo 14:00",
         "Mon, 14:00",
         "Mon 14:00 Nowhere/City",
-        "daily,Mon 14:00",
-    ]
-    + ["Mon 14:00 ../secret", "Mon 14:00 +2", "Mon 2:00", 7, None],
+        "daily,Mon 9:00",
+        7,
+    ],
 )
 def test_text_that_is_no_time_is_refused(text: object) -> None:
     with pytest.raises(ConfigError, match="renew_at: "):

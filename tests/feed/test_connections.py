@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from rxfeed import Feed
+from rxfeed import Feed, Reconnect
 from rxfeed.feed import (
     Connected,
     Disconnected,
@@ -204,3 +204,16 @@ def test_final_error_of_a_connection_ends_the_feed_unless_covered() -> None:
             assert feed.wait(10)
     assert len(of(status, Disconnected)) == 2
     assert got.error is not None
+
+
+def test_lost_connection_is_not_up_while_it_waits_for_the_next_attempt() -> None:
+    with Exchange([BTC], seed=3, auto=False) as exchange:
+        feed = Feed(BTC, "heartbeat", url=exchange.url, reconnect=Reconnect(initial=1e6, maximum=1e6))
+        status = Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients(1)
+            until(lambda: feed.connections[0].up, every=lambda: exchange.advance(1))
+            exchange.disconnect(1011)
+            until_more(status, Disconnected, 0)
+            assert not feed.connections[0].up
+    assert feed.stats.interruptions == 1
