@@ -51,7 +51,9 @@ exit status:
      stored in MongoDB, or there was no connection at all
   2  bad usage, a folder that cannot be written, or a missing package
   3  all received frames are recorded, but data may be missing: there were
-     gaps, the connection was lost or came late, or the disk had no room
+     gaps, the connection was lost or came late (with --redundancy: all
+     connections of a product, or the one that its book came from), or the disk
+     had no room
 
 examples:
   rxfeed record BTC-USD --to recordings
@@ -99,6 +101,19 @@ def add(record: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help="record each product over N connections, so that the loss of one loses nothing",
+    )
+    record.add_argument(
+        "--renew-every",
+        type=positive,
+        metavar="HOURS",
+        help="replace each connection after so many hours, without a gap",
+    )
+    record.add_argument(
+        "--renew-at",
+        action="append",
+        metavar="TIME",
+        help="replace the connections at this time of the week, without a gap: 'Sun 03:00' (UTC), "
+        "'Mon,Wed 14:00 America/New_York', or 'deployments' for those that the venue names; may be repeated",
     )
     record.add_argument("--seconds", type=positive, metavar="N", help="end after N seconds")
     _add_files(record.add_argument_group("files"))

@@ -70,12 +70,14 @@ class Arbitration:
     """Outputs each message of several connections once. Times are seconds of any clock that only moves forward.
 
     *gaps*: the detector of the merged stream, which has the epochs; `None`: a new one. O(1) a message, unless numbers
-    are skipped. *copies* counts what was dropped.
+    are skipped. *copies* counts what was dropped, *interruptions* when a connection may have missed what no other one
+    brings, and when a book by price was not whole any more.
     """
 
     def __init__(self, rules: MergeRules, patience: float, gaps: GapDetector | None = None) -> None:
         self.gaps = rules.gaps() if gaps is None else gaps
         self.copies = 0
+        self.interruptions = 0
         self._venue = rules
         self._patience = patience
         self._lines: dict[int, LineState] = {}
@@ -192,9 +194,9 @@ class Arbitration:
 
     def _lose(self, pairs: set[Pair]) -> None:
         """Raise the epochs of what comes by *pairs*; a book by price is not of them, since it is followed."""
+        pairs = {pair for pair in pairs if pair[0] not in self._venue.not_missed}
+        self.interruptions += bool(pairs)
         for channel, product in pairs:
-            if channel in self._venue.not_missed:
-                continue
             if product is None:
                 self.gaps.lost(None)
             else:
@@ -212,6 +214,7 @@ class Arbitration:
         for each, (followed, whole) in self._books.items():
             if followed is line and whole and product in (None, each):
                 self._books[each] = (line, False)
+                self.interruptions += 1
                 self.gaps.lost_of(each, (LEVELS,))
                 other = next((other for other in others if other.covers_book(each, self.gaps.books)), None)
                 if other is not None:

@@ -91,6 +91,9 @@ class Feed(MessageSource):
       *patience* seconds, in which another one may bring it. `docs/how_to/many_connections.md` has the rules.
     - *urls*: in place of *url*, the server of each connection of a product.
     - *connect_interval*: seconds between the openings of two connections; `None`: 1, and 0.01 on a loopback address.
+    - *renew_every*: each connection is replaced after so many seconds, as `renew` does; `None`: never. *renew_at*: all
+      are replaced, one after another, at these times of the week, such as `Mon,Wed 14:00 America/New_York`. Without a
+      zone they are UTC. `deployments`: at the times at which the venue restarts its servers, if it has named them.
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
@@ -122,6 +125,8 @@ class Feed(MessageSource):
         patience: Seconds = 1.0,
         connect_interval: Seconds | None = None,
         products_every: Seconds = 600.0,
+        renew_every: Seconds | None = None,
+        renew_at: str | Iterable[str] | None = None,
         count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: Seconds = 10.0,
@@ -192,6 +197,12 @@ class Feed(MessageSource):
         interval = apart if connect_interval is None else in_seconds(connect_interval)
         arguments.above_zero("connect_interval", interval, "of seconds")
         arguments.above_zero("patience", in_seconds(patience), "of seconds")
+        schedule = None
+        if renew_every is not None or renew_at is not None:
+            from rxfeed.feed.renewal_schedule import RenewalSchedule
+
+            schedule = RenewalSchedule.of(self.venue, renew_every, renew_at)
+        self._scheduled = schedule is not None
         self._settings = settings
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport
@@ -231,6 +242,7 @@ class Feed(MessageSource):
             clock=clock or Clock(),
             patience=in_seconds(patience),
             interval=interval,
+            schedule=schedule,
         )
         self._connections: Connections | None = None
         self._all_stats = SummedStats(self._streams.stats, self._stats_of_connections)

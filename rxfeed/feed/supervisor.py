@@ -52,6 +52,11 @@ class Supervisor:
         """Do *task* after those that were added before, or with *standing* beside them."""
         (self._standing if standing else self._waiting).append(task)
 
+    @property
+    def busy(self) -> bool:
+        """True if there are tasks that are done one after another."""
+        return bool(self._waiting)
+
     def join(self) -> None:
         """Wait for the end."""
         thread = self.thread

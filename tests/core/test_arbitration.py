@@ -435,3 +435,21 @@ def test_book_that_may_have_missed_something_waits_for_a_snapshot() -> None:
     scene.bring(1, book_update(("buy", 2, 1), **of))
     assert scene.messages[-1] is snapshot
     assert [each.epoch for each in scene.of(Delivered) if each.message.product_id] == [0, 0, 1]
+
+
+@both_venues
+def test_interruptions_are_what_no_other_connection_brings(name: str) -> None:
+    scene = Scene(name)
+    machine = scene.machine
+    scene.trade(1, 1)
+    scene.close(1)
+    scene.trade(2, 2)
+    assert machine.interruptions == 0
+    scene.open(1)
+    scene.bring(1, book(venue=name))  # pyright: ignore[reportArgumentType]
+    scene.close(1)
+    assert machine.interruptions == 1  # its book
+    scene.open(1)
+    scene.bring(1, acknowledgement(name, []))
+    scene.close(2)
+    assert machine.interruptions == 2
