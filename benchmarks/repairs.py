@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 from benchmarks.latency import percentiles
 from benchmarks.load_server import load_server
@@ -34,6 +35,7 @@ REPAIRED, OTHER = "AAA-USD", "BBB-USD"
 _SECONDS = 5
 _TURNS = 5
 _ANSWER = 0.05
+_MOST_TRADES = 1000  # of an answer, as at the venue
 _TIME = "2026-01-02T12:00:00.%06dZ"
 
 
@@ -180,9 +182,10 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         time.sleep(_ANSWER)
-        _, _, query = self.path.partition("after=")
-        newest = int(query.partition("&")[0] or 1) - 1
-        body = json.dumps([_item(number) for number in range(newest, max(0, newest - 20), -1)]).encode()
+        query = dict(parse_qsl(urlsplit(self.path).query))
+        newest = int(query.get("after", 1)) - 1
+        oldest = newest - int(query.get("limit", _MOST_TRADES))
+        body = json.dumps([_item(number) for number in range(newest, oldest, -1)]).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
