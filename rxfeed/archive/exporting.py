@@ -13,20 +13,18 @@ from pathlib import Path
 import msgspec
 
 from rxfeed.archive.arrow import pyarrow, refusals
-from rxfeed.archive.certified import Certified
-from rxfeed.archive.coverage import Coverage, CoverageRow, batch_of_coverage
+from rxfeed.archive.export_batch import ExportBatch
+from rxfeed.archive.export_machines import ExportMachines
 from rxfeed.archive.journal import Journal, State
-from rxfeed.archive.machines import Machines, packed, unpacked
 from rxfeed.archive.marking import is_complete, mark_exported
 from rxfeed.archive.numbers import SCALE
 from rxfeed.archive.options import ExportOptions
-from rxfeed.archive.partitions import Partition, PartitionWriter
+from rxfeed.archive.partitions import PartitionWriter
 from rxfeed.archive.repairs import includes, ranges_of
 from rxfeed.archive.rows import Rows
 from rxfeed.archive.tables import TABLES, TableName
 from rxfeed.core import Seconds
 from rxfeed.errors import RecordingDamaged
-from rxfeed.market import Message
 from rxfeed.recording import (
     Contents,
     Damage,
@@ -34,8 +32,6 @@ from rxfeed.recording import (
     Part,
     Recording,
     Repairs,
-    TextLine,
-    TimeRange,
     find,
     ordered,
     without_repairs,
@@ -141,7 +137,7 @@ class _Export:
         self._options = options
         self._venue = venue
         self._progress = progress
-        self._machines: dict[str, Machines] = {}
+        self._machines = ExportMachines(journal, options)
         self._damaged: list[Damage] = []
         self._open: list[str] = []
         self._repairs: Repairs = {}
@@ -154,9 +150,9 @@ class _Export:
         parts, self._repairs = without_repairs(parts)
         due = self._due(parts)
         late = self._late_repairs(parts)
-        self._load_machines(parts)
+        self._machines.load(parts, self._repairs, self._venue_of)
         self._mark([part for part in parts if self._journal.state.has(part.session, part.number)])
-        batch: _Batch | None = None
+        batch: ExportBatch | None = None
         for place, part in enumerate(due, 1):
             batch = batch or self._new_batch()
             try:
@@ -184,7 +180,7 @@ class _Export:
             rows=self._rows,
             files=self._files,
             bytes=self._bytes,
-            late=self._late + sum(each.late for each in self._machines.values()),
+            late=self._late + self._machines.late,
             seconds=time.monotonic() - began,
         )
 
@@ -216,14 +212,14 @@ class _Export:
 
     # ---- batches
 
-    def _new_batch(self) -> _Batch:
+    def _new_batch(self) -> ExportBatch:
         state = msgspec.json.decode(msgspec.json.encode(self._journal.state), type=State)
         state.options = self._options.stored
         with refusals(self._journal.staging):
             self._journal.staging.mkdir(exist_ok=True)
-        return _Batch(self._journal.staging, state)
+        return ExportBatch(self._journal.staging, state)
 
-    def _read(self, part: Part, batch: _Batch) -> None:
+    def _read(self, part: Part, batch: ExportBatch) -> None:
         venue = self._venue_of(part)
         rows, repair = self._rows_of(venue, batch), self._repairs.get((part.session, part.number))
         before = rows.messages
@@ -238,13 +234,13 @@ class _Export:
             self._has_read(repair, venue, batch)
             batch.state.repaired[repair.session] = ranges_of(repair)
 
-    def _has_read(self, part: Part, venue: Venue, batch: _Batch) -> None:
+    def _has_read(self, part: Part, venue: Venue, batch: ExportBatch) -> None:
         if "coverage" in self._options.tables:
             batch.certified(venue, self._options.time_range).add(part)
         batch.state.add(part.session, part.number)
         batch.parts.append(part)
 
-    def _read_late(self, repair: Part, batch: _Batch) -> None:
+    def _read_late(self, repair: Part, batch: ExportBatch) -> None:
         venue = self._venue_of(repair)
         rows, known = self._rows_of(venue, batch), batch.state.repaired.get(repair.session, {})
         late = self._contents(venue, rows, batch).late(repair, lambda product, number: includes(known, product, number))
@@ -263,13 +259,13 @@ class _Export:
                 *(repair.path, len(late)),
             )
 
-    def _rows_of(self, venue: Venue, batch: _Batch) -> Rows:
+    def _rows_of(self, venue: Venue, batch: ExportBatch) -> Rows:
         rows = batch.rows.get(venue.name)
         if rows is None:
-            rows = batch.rows[venue.name] = Rows(venue, self._options, self._machines_of(venue), batch.writer)
+            rows = batch.rows[venue.name] = Rows(venue, self._options, self._machines.of(venue), batch.writer)
         return rows
 
-    def _contents(self, venue: Venue, rows: Rows, batch: _Batch) -> Contents:
+    def _contents(self, venue: Venue, rows: Rows, batch: ExportBatch) -> Contents:
         epochs = batch.state.epochs.setdefault(venue.name, Epochs())
         return Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=True)
 
@@ -277,13 +273,12 @@ class _Export:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
         log.warning("export: %s; what is before is exported", damage)
 
-    def _commit(self, batch: _Batch, *, last: bool) -> None:
+    def _commit(self, batch: ExportBatch, *, last: bool) -> None:
         writer = batch.writer
         batch.certify()
         writer.flush()
         if "coverage" in self._options.tables:
-            for name, rows in _by_venue(batch.coverage):
-                writer.add("coverage", name, batch_of_coverage(rows))
+            batch.add_coverage()
         files = writer.finish()
         open_writer = PartitionWriter(self._journal.staging / "open", f"{batch.name}-open", metadata=batch.metadata)
         if last:
@@ -299,102 +294,10 @@ class _Export:
         self._bytes += sum(each.path.stat().st_size for each in (*files, *open_files))
         for each in (*files, *open_files):
             self._rows[each.table] = self._rows.get(each.table, 0) + each.rows
-        content = packed(self._machines) if self._options.computes else b""
+        content = self._machines.packed()
         self._journal.commit(batch.state, [*files, *open_files], [each.final for each in open_files], content)
         self._mark(batch.parts)
 
     def _mark(self, parts: list[Part]) -> None:
         if is_complete(self._options.stored):
             mark_exported(parts)
-
-    # ---- the state of candles and books
-
-    def _machines_of(self, venue: Venue) -> Machines:
-        machines = self._machines.get(venue.name)
-        if machines is None:
-            machines = self._machines[venue.name] = self._options.machines()
-        return machines
-
-    def _load_machines(self, parts: list[Part]) -> None:
-        content = self._journal.machines()
-        if content is not None:
-            try:
-                self._machines = unpacked(content)
-            except Exception as error:
-                log.warning("export: the stored state of candles and books cannot be read: %r", error)
-            else:
-                return
-        if self._journal.state.batches and self._options.computes:
-            self._renew_machines([each for each in parts if self._journal.state.has(each.session, each.number)])
-
-    def _renew_machines(self, exported: list[Part]) -> None:
-        """Make the state of candles and books anew, from the exported files that are still there."""
-        log.info("export: the state of candles and books is made anew from %s files", len(exported))
-        epochs: dict[str, Epochs] = {}
-        for part in exported:
-            venue = self._venue_of(part)
-            machines = self._machines_of(venue)
-            receiver = _OnlyMachines(machines)
-            known = epochs.setdefault(venue.name, Epochs())
-            contents = Contents(venue, receiver, machines.kinds, self._options.time_range, known)
-            contents.read(part, self._repairs.get((part.session, part.number)))
-            machines.late = 0
-
-
-class _OnlyMachines:
-    """A `Receiver` that brings *machines* to the state after the messages."""
-
-    def __init__(self, machines: Machines) -> None:
-        self._machines = machines
-
-    def take_messages(self, messages: list[Message]) -> None:
-        self._machines.step(messages)
-
-    def take_texts(self, lines: list[TextLine], base: int) -> bool:
-        return False
-
-
-class _Batch:
-    """The segments that are committed together."""
-
-    def __init__(self, staging: Path, state: State) -> None:
-        self.state = state
-        self.name = f"{state.batches + 1:08}"
-        self.parts: list[Part] = []
-        self.coverage = Coverage(gaps=False)
-        self._certified: dict[str, Certified] = {}
-        self.rows: dict[str, Rows] = {}
-        self.writer = PartitionWriter(staging, self.name, metadata=self.metadata, seen=self.coverage.rows)
-
-    def certified(self, venue: Venue, chosen: TimeRange) -> Certified:
-        """The audit of the files of *venue*."""
-        found = self._certified.get(venue.name)
-        if found is None:
-            found = self._certified[venue.name] = Certified(venue, self.state.ends.get(venue.name), chosen)
-        return found
-
-    def certify(self) -> None:
-        """Add what is proven to the coverage, and where the files end to the state."""
-        for name, each in self._certified.items():
-            each.add_to(self.coverage)
-            if each.end is not None:
-                self.state.ends[name] = each.end
-
-    def metadata(self, partition: Partition) -> str:
-        """What a file of *partition* has as its own description, as JSON."""
-        about = {
-            "version": 1,
-            "table": partition.table,
-            "venue": partition.venue,
-            "product": partition.product,
-            "options": self.state.options,
-            "segments": [f"{part.session}-{part.number:05}" for part in self.parts],
-            "coverage": self.coverage.of(partition),
-        }
-        return msgspec.json.encode(about).decode()
-
-
-def _by_venue(coverage: Coverage) -> Iterable[tuple[str, list[CoverageRow]]]:
-    rows = coverage.all()
-    for name in sorted({row.venue for row in rows}):
-        yield name, [row for row in rows if row.venue == name]

@@ -17,7 +17,8 @@ Rules:
   in which another one brings updates of its book.
 - Epochs rise if no other connection covers what a lost connection had, and if numbers are missing. A connection covers
   what its last acknowledgement lists. If it received nothing between the loss of another one and its own, what both had
-  may be missing.
+  may be missing. Numbers that rise by one show by themselves what is missing: while a connection is open, the loss of
+  another one raises no epoch of messages with such numbers.
 - The detector of the merged stream decides about everything else: restarts, heartbeats, the ends of runs.
 """
 
@@ -34,7 +35,7 @@ from rxfeed.core.epochs import LEVELS, kinds_of
 from rxfeed.core.findings import Awaited, Missed, RepairedNumbers, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.merge_order import Copies, Entry
-from rxfeed.core.merge_rules import MergeRules, Stream
+from rxfeed.core.merge_rules import MergeRules, Stream, shows_losses
 from rxfeed.market import (
     Auction,
     BookSnapshot,
@@ -154,7 +155,8 @@ class Arbitration:
             self._books = dict.fromkeys(self._books, (line, False))
             self.gaps.reconnected()
         else:
-            self._lose({pair for pair in pairs if not any(each.covers(pair, self._venue) for each in others)} | doubted)
+            lost = {pair for pair in pairs if not any(each.covers(pair, self._venue) for each in others)} | doubted
+            self._lose({pair for pair in lost if not shows_losses(pair, self._venue, self.gaps)})
             for each in others:
                 each.doubted |= pairs
             self._interrupt_books(line, others)

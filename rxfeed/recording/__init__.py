@@ -21,11 +21,12 @@ from rxfeed.recording.format import (
     lost_line,
 )
 from rxfeed.recording.insertions import REPAIRED_IDS
+from rxfeed.recording.item_player import content_of
 from rxfeed.recording.lines import Lines, Recordable
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
 from rxfeed.recording.merging import doubted_kinds, merged_statuses, received_frame, received_line, repaired
 from rxfeed.recording.pacer import Pacer
-from rxfeed.recording.player import Player, content_of
+from rxfeed.recording.player import Player
 from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.recorded_ids import apply, recorded_ids

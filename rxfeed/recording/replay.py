@@ -20,9 +20,10 @@ from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
 from rxfeed.operators import Guarded, Operator
 from rxfeed.recording.files import Part, Repairs, find, named_venue, ordered, within, without_repairs
+from rxfeed.recording.item_player import received
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pacer import Pacer
-from rxfeed.recording.player import Player, received
+from rxfeed.recording.player import Player
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.time_range import TimeRange
