@@ -158,7 +158,7 @@ class Arbitration:
             self.gaps.reconnected()
         else:
             lost = {pair for pair in pairs if not any(each.covers(pair, self._venue) for each in others)} | doubted
-            self._lose({pair for pair in lost if not shows_losses(pair, self._venue, self.gaps)})
+            self._lose(lost, numbered=True)
             for each in others:
                 each.doubted |= pairs
             self._interrupt_books(line, others)
@@ -192,11 +192,16 @@ class Arbitration:
         """True if another connection is open."""
         return any(each.up for each in self._lines.values() if each.number != number)
 
-    def _lose(self, pairs: set[Pair]) -> None:
-        """Raise the epochs of what comes by *pairs*; a book by price is not of them, since it is followed."""
+    def _lose(self, pairs: set[Pair], *, numbered: bool = False) -> None:
+        """Raise the epochs of what comes by *pairs*; a book by price is not of them, since it is followed.
+
+        *numbered*: the numbers of what was missed are missing, too, so that the next ones show it.
+        """
         pairs = {pair for pair in pairs if pair[0] not in self._venue.not_missed}
         self.interruptions += bool(pairs)
         for channel, product in pairs:
+            if numbered and shows_losses((channel, product), self._venue, self.gaps):
+                continue
             if product is None:
                 self.gaps.lost(None)
             else:

@@ -11,16 +11,16 @@ import msgspec
 
 from rxfeed.core.arguments import positive_integer
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
-from rxfeed.core.recorded_states import State
-from rxfeed.core.resting_orders import RestingOrder, RestingOrders
+from rxfeed.core.recorded_states import RecordedState
+from rxfeed.core.resting_orders import RestingOrder, SortedOrders
 from rxfeed.core.result import Result
 from rxfeed.core.sorted_map import SortedMap
 from rxfeed.market import Level, Side
 
 _HALF = Decimal("0.5")
 
-NO_LEVELS: State[SortedMap[Decimal, Decimal]] = State(None, 0, SortedMap())
-NO_ORDERS: State[RestingOrders] = State(None, 0, RestingOrders())
+NO_LEVELS: RecordedState[SortedMap[Decimal, Decimal]] = RecordedState(None, 0, SortedMap())
+NO_ORDERS: RecordedState[SortedOrders] = RecordedState(None, 0, SortedOrders())
 
 
 class BookView(Result, frozen=True, kw_only=True, gc=False):
@@ -40,8 +40,8 @@ class BookView(Result, frozen=True, kw_only=True, gc=False):
     best_bid: Level | None = None
     best_ask: Level | None = None
     depth: int | None = None
-    _bids: State[SortedMap[Decimal, Decimal]] = NO_LEVELS
-    _asks: State[SortedMap[Decimal, Decimal]] = NO_LEVELS
+    _bids: RecordedState[SortedMap[Decimal, Decimal]] = NO_LEVELS
+    _asks: RecordedState[SortedMap[Decimal, Decimal]] = NO_LEVELS
 
     @property
     def bids(self) -> tuple[Level, ...]:
@@ -99,7 +99,7 @@ class QueuePosition(msgspec.Struct, frozen=True, gc=False):
 class FullBookView(BookView, frozen=True, kw_only=True, gc=False):
     """A `BookView` with every order of the book."""
 
-    _orders: State[RestingOrders] = NO_ORDERS
+    _orders: RecordedState[SortedOrders] = NO_ORDERS
 
     def order(self, order_id: str) -> RestingOrder | None:
         """The order of that id, if it rests on the book. O(log n)."""

@@ -23,7 +23,7 @@ from rxfeed.core.by_type import ByType
 from rxfeed.core.live_side import LiveSide
 from rxfeed.core.numbers import EXACT, ZERO
 from rxfeed.core.recorded_states import RecordedStates
-from rxfeed.core.resting_orders import Change, RestingOrder, RestingOrders
+from rxfeed.core.resting_orders import Change, RestingOrder, SortedOrders
 from rxfeed.market import Message, OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened, Side
 
 _plus, _minus = EXACT.add, EXACT.subtract
@@ -49,8 +49,8 @@ class Level3Orders:
         self._orders = orders
         self._place = len(orders)
         self.bids, self.asks = LiveSide(bids.items(), highest=True), LiveSide(asks.items(), highest=False)
-        self.recorded: RecordedStates[Change, RestingOrders] = RecordedStates(
-            orders, RestingOrders.of, RestingOrders.after
+        self.recorded: RecordedStates[Change, SortedOrders] = RecordedStates(
+            orders, SortedOrders.of, SortedOrders.after
         )
 
     def load(self, snapshot: Level3Snapshot) -> bool:

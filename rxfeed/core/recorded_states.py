@@ -21,7 +21,7 @@ F = TypeVar("F")
 _CHANGES = 512  # at least, before a list of changes begins anew
 
 
-class State(msgspec.Struct, Generic[F], frozen=True, gc=False, eq=False):
+class RecordedState(msgspec.Struct, Generic[F], frozen=True, gc=False, eq=False):
     """A state of `RecordedStates`, after so many changes of its record; any thread may use it."""
 
     _record: Record[Any, F] | None
@@ -40,7 +40,7 @@ class State(msgspec.Struct, Generic[F], frozen=True, gc=False, eq=False):
         return form
 
     def __eq__(self, other: object) -> bool:
-        return self.form == (cast("State[object]", other).form if isinstance(other, State) else other)
+        return self.form == (cast("RecordedState[object]", other).form if isinstance(other, RecordedState) else other)
 
     def __hash__(self) -> int:
         return hash(self.form)
@@ -77,11 +77,11 @@ class RecordedStates(Generic[C, F]):
         self._begin(live.copy(), None)
 
     @property
-    def state(self) -> State[F]:
+    def state(self) -> RecordedState[F]:
         """The state as it is now."""
         state = self.made
         if state is None:
-            state = self.made = State(self.record, len(self.changes))
+            state = self.made = RecordedState(self.record, len(self.changes))
         return state
 
     def changed(self, change: C) -> None:
@@ -102,7 +102,7 @@ class RecordedStates(Generic[C, F]):
         self.record: Record[C, F] = Record(base, found, self._make, self._apply)
         self.changes = self.record.changes
         """What was changed since the list began. Code that appends without a call sets `made` to `None`, too."""
-        self.made: State[F] | None = None
+        self.made: RecordedState[F] | None = None
         """The state as it is now, if it was needed."""
         self.most = max(_CHANGES, len(self._live) // 4)
         """The length at which the list of changes has to begin anew."""

@@ -32,13 +32,13 @@ _Key = tuple[Decimal, int]
 _EMPTY: SortedMap[Any, RestingOrder] = SortedMap()
 
 
-class RestingOrders(NamedTuple):
+class SortedOrders(NamedTuple):
     """All orders *by_id*, and those of each side by their keys.
 
     >>> from decimal import Decimal
-    >>> from rxfeed.core.resting_orders import RestingOrder, RestingOrders
+    >>> from rxfeed.core.resting_orders import RestingOrder, SortedOrders
     >>> a, b = (RestingOrder(name, "buy", Decimal(9), Decimal(1), place) for place, name in enumerate("ab"))
-    >>> orders = RestingOrders.of({"a": a}).after([(None, b)])
+    >>> orders = SortedOrders.of({"a": a}).after([(None, b)])
     >>> [each.order_id for each in orders.of_side("buy")], [each.order_id for each in orders.ahead_of(b)]
     (['a', 'b'], ['a'])
     """
@@ -48,15 +48,15 @@ class RestingOrders(NamedTuple):
     asks: SortedMap[_Key, RestingOrder] = _EMPTY
 
     @staticmethod
-    def of(orders: dict[str, RestingOrder]) -> RestingOrders:
+    def of(orders: dict[str, RestingOrder]) -> SortedOrders:
         """The form of *orders*. O(n log n)."""
         sides = [
             SortedMap.of((_key(order), order) for order in orders.values() if order.side == side)
             for side in ("buy", "sell")
         ]
-        return RestingOrders(SortedMap.of(orders.items()), *sides)
+        return SortedOrders(SortedMap.of(orders.items()), *sides)
 
-    def after(self, changes: list[Change]) -> RestingOrders:
+    def after(self, changes: list[Change]) -> SortedOrders:
         """The form after *changes*. O(log n) a change."""
         by_id, bids, asks = self
         for before, after in changes:
@@ -71,7 +71,7 @@ class RestingOrders(NamedTuple):
                 bids = side
             else:
                 asks = side
-        return RestingOrders(by_id, bids, asks)
+        return SortedOrders(by_id, bids, asks)
 
     def of_side(self, side: Side) -> Iterator[RestingOrder]:
         """Those of *side*, in the order in which they trade."""
