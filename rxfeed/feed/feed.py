@@ -6,7 +6,7 @@ import logging
 import ssl
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 
 from msgspec.structs import replace
@@ -331,7 +331,7 @@ class Feed(MessageSource):
         self, requests: list[tuple[list[str], list[ChannelRequest]]], listed: list[str], delisted: list[str]
     ) -> None:
         """Patterns match these products now, for these channels."""
-        subscriptions = [self._checked(products, channels) for products, channels in requests]
+        subscriptions = [each for products, channels in requests for each in self._matched(products, channels)]
         with self._state:
             if self._closing:
                 return
@@ -348,6 +348,21 @@ class Feed(MessageSource):
             self._streams.report(ProductListed(product_id=product, at=self._streams.now()))
         for product in delisted:
             self._streams.report(ProductDelisted(product_id=product, at=self._streams.now()))
+
+    def _matched(self, products: list[str], channels: list[ChannelRequest]) -> Iterator[Subscription]:
+        """What *channels* are subscribed to where a pattern matches *products*.
+
+        The channel `status` is that of all products, so that it names new ones.
+        """
+        whole = [each for each in channels if isinstance(each, str) and self.venue.named(each) == self._status_channel]
+        if whole:
+            yield self._checked([], whole)
+        if len(whole) < len(channels):
+            yield self._checked(products, [each for each in channels if each not in whole])
+
+    @property
+    def _status_channel(self) -> str:
+        return self.venue.common.get("status", "")
 
     def _change(self, change: Callable[[Subscription], None], subscription: Subscription) -> None:
         self._check_process()
@@ -506,7 +521,7 @@ class Feed(MessageSource):
 
     def _follow_status(self) -> None:
         """Let the messages of the channel `status` name products."""
-        types = self.venue.types_of(self.venue.common.get("status", ""))
+        types = self.venue.types_of(self._status_channel)
         if types and any(self.venue.types_of(channel) == types for channel, _ in self._subscriptions.desired):
             self._streams.router.add(Observer(self._patterns.status), MessageFilter(types))
 

@@ -112,6 +112,20 @@ def test_connection_that_cannot_subscribe_reports_it_and_keeps_the_rest() -> Non
     assert of(status, Disconnected) == []
 
 
+def test_requests_of_all_connections_are_within_one_limit() -> None:
+    """The venue counts the requests of an address."""
+    names = products(91)
+    with Exchange(names, venue=ADVANCED, seed=3, auto=False, message_limit=8) as exchange:
+        feed = Feed(names, ["book", "trades"], venue=ADVANCED, url=exchange.url)
+        status = Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients(4)
+            feed.add(names, "ticker")
+            until(lambda: feed.stats.frames and len(exchange.requests) == 12)
+            until(lambda: {each.connection for each in of(status, Subscribed) if not each.missing} == {1, 2, 3, 4})
+    assert of(status, Rejected) == []
+
+
 def test_stats_are_the_sum_of_the_connections() -> None:
     names = products(31)
     with Exchange(names, venue=ADVANCED, seed=3, auto=False) as exchange:
