@@ -294,7 +294,8 @@ def test_gap_at_which_the_feed_was_closed_is_found_and_repaired(venue: str, tmp_
     ids = trades(messages, "BTC-USD")
     assert ids == list(range(ids[0], gap.last + 1))
     epochs = [each.epoch for each in messages if isinstance(each, Trade)]
-    assert epochs == sorted(epochs) and epochs[-1] > 0
+    assert epochs == sorted(epochs)
+    assert epochs[-1] > 0
     assert not [each for each in status if isinstance(each, Gap) and each.product_id]
     assert [(each.first, each.last) for each in status if isinstance(each, Repaired)] == [(gap.first, gap.last)]
     assert windows
