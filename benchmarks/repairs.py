@@ -118,7 +118,8 @@ def _of_seconds(latencies: Sequence[tuple[float, float]]) -> list[float]:
     seconds: dict[int, list[float]] = {}
     for at, each in latencies:
         seconds.setdefault(int(at - latencies[0][0]), []).append(each)
-    return [percentiles(each)["p99"] for each in seconds.values() if len(each) > RATE // 2]
+    whole = [each for each in seconds.values() if len(each) > RATE // 2]
+    return [percentiles(each)["p99"] for each in whole or seconds.values()]
 
 
 def _run(

@@ -87,8 +87,11 @@ class RepairOutput:
         """The trades of *hole* are delivered with the present epoch of the product's trades, and its losses since."""
         product = hole.product_id
         state = self._of(product)
-        epoch = self._continuity.of_kinds.get((product, TRADES), self._continuity.epoch(product))
-        state.holes.append((hole, epoch - state.losses))
+        state.holes.append((hole, self.epoch_of(product) - state.losses))
+
+    def epoch_of(self, product: str) -> int:
+        """The present epoch of the product's trades."""
+        return self._continuity.of_kinds.get((product, TRADES), self._continuity.epoch(product))
 
     def begins(self, product: str, epoch: int) -> None:
         """The trades of a backfill have the *epoch* of the first trade of *product*."""
