@@ -105,6 +105,21 @@ def test_renewal_misses_nothing_and_repeats_nothing(venue: str) -> None:
         assert len(tickers) == len(set(tickers))
 
 
+def test_renewal_drops_copies_although_duplicates_are_delivered() -> None:
+    with Exchange([BTC], seed=3, rate=300) as exchange:
+        feed = Feed(BTC, ["trades", "heartbeat"], url=exchange.url, patience=0.1, drop_duplicates=False)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients()
+            feed.renew()
+            until_more(status, Renewed, 0)
+            before = len(got.items)
+            got.wait_for(before + 50)
+    ids = [each.trade_id for each in got.items if isinstance(each, Trade)]
+    assert ids == list(range(ids[0], ids[-1] + 1))
+    assert feed.stats.duplicates > 0
+
+
 def test_renewal_keeps_the_detection_of_gaps() -> None:
     """After a renewal, trades that are lost with the connection are a gap; the product was quiet since the renewal."""
     with Exchange([BTC], seed=3, auto=False, rate=500) as exchange:
