@@ -16,6 +16,7 @@ from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
+from rxfeed.core.connection_numbers import renumber
 from rxfeed.core.connection_plan import ConnectionPlan
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
@@ -170,6 +171,7 @@ __all__ = [
     "longest",
     "price_of",
     "quote_of",
+    "renumber",
     "table",
 ]
 

@@ -206,6 +206,9 @@ class Merge:
         pair = event.pair
         if event.connected is not None:
             collector.reconnected(event.connected)
+        if event.removed is not None:
+            collector.removed(event.removed)
+            self._watch()
         if pair is not None:
             if event.silent:
                 collector.silent.add(pair)
