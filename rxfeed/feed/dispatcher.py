@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import force_setattr, replace
-from reactivex import abc
 
 from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, RepairedNumbers, Restarted
 from rxfeed.feed.feed_streams import FeedStreams
@@ -18,8 +17,6 @@ from rxfeed.feed.held_messages import (
     with_epoch,
     with_epochs,
 )
-from rxfeed.feed.message_router import Route
-from rxfeed.feed.runs import Run
 from rxfeed.market import (
     ENDING,
     LONG,
@@ -35,7 +32,6 @@ from rxfeed.market import (
     finer,
     of_connection,
 )
-from rxfeed.operators import TakesMany
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
 
 if TYPE_CHECKING:
@@ -47,9 +43,6 @@ _After = Callable[[Any], bool]
 _SEVERAL: Any = tuple
 _NO_MESSAGE: Any = Malformed
 """What a frame is decoded to, other than one message."""
-
-_ALIKE = 16
-"""The first bytes of a frame, with its type or channel."""
 
 _Steps = tuple[Callable[[Any], bool] | None, _After | None, str]
 """What is done with each message of one type: its check, the function after its delivery, the kind of its epoch."""
@@ -123,10 +116,6 @@ class Dispatcher:
             self._number()
         made = self._origin
         message: Any
-        waiting: list[Message] = []  # a run: see `Run`
-        waiting_routes: list[Route] = []
-        taking: Any = None
-        alike, several = b"", len(events) > 1
         continuity.received(received_ns)
         try:
             if continuity.missed:  # what was found between two reads, by a change of the subscription
@@ -136,18 +125,13 @@ class Dispatcher:
             for raw in events:
                 if type(raw) is not bytes:
                     others += 1
-                    if waiting and not self._run(taking, waiting, waiting_routes):
-                        return
                     self.other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
                     if self.stopping:
                         return
                     continue
                 length = len(raw)
                 size += length
-                # A frame of the same kind most likely belongs to the run; it is not skimmed.
-                if waiting and raw[:_ALIKE] != alike and not self._run(taking, waiting, waiting_routes):
-                    return
-                if skim is not None and not waiting and skim(raw, router):
+                if skim is not None and skim(raw, router):
                     skimmed += 1
                     continue
                 try:
@@ -163,8 +147,6 @@ class Dispatcher:
                 kind: Any = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
                 found = steps.get(kind)
                 if found is None:
-                    if waiting and not self._run(taking, waiting, waiting_routes):
-                        return
                     if kind is _SEVERAL:
                         data_received = self._several(message, raw, received_ns) or data_received
                     elif kind is _NO_MESSAGE:
@@ -178,49 +160,30 @@ class Dispatcher:
                 check, acted, epoch_kind = found
                 if check is not None:
                     fresh = check(message)
-                    if not fresh or continuity.missed:
-                        if waiting and not self._run(taking, waiting, waiting_routes):
+                    if (not fresh or continuity.missed) and not self._fresh(fresh):
+                        data_received = self._not_delivered(raw, received_ns) or data_received
+                        if self.stopping:
                             return
-                        if not self._fresh(fresh):
-                            data_received = self._not_delivered(raw, received_ns) or data_received
-                            if self.stopping:
-                                return
-                            continue
+                        continue
                 product_id = message.product_id
                 route = router.routes[kind].get(product_id)
-                if waiting and (route is None or route.alone is not taking or acted is not None):
-                    if not self._run(taking, waiting, waiting_routes):
-                        return
-                    route = router.routes[kind].get(product_id)
                 if route is None:
                     route = router.route(kind, product_id)
+                route.count += 1
                 receivers = route.receivers
                 if receivers:  # types without observers cost little more than their decoding
                     number = epoch(product_id)
                     if of_kinds:
                         number = of_kinds.get((product_id, epoch_kind), number)
                     force_setattr(message, "_origin", made(raw, received_ns, number))
-                    alone = route.alone
-                    if alone is not None and several and acted is None:
-                        if not waiting:
-                            taking, alike = alone, raw[:_ALIKE]
-                        waiting.append(message)
-                        waiting_routes.append(route)
-                        data_received = True
-                        continue
-                    route.count += 1
                     for receive, observer in receivers:
                         try:
                             receive(message)
                         except Exception as error:
                             router.remove_failed(observer, error)
-                else:
-                    route.count += 1
                 data_received = acted is None or acted(message) or data_received
                 if self.stopping:
                     return
-            if waiting:
-                self._run(taking, waiting, waiting_routes)
         finally:
             self.data_received = data_received or skimmed > 0
             stats.bytes += size
@@ -228,31 +191,6 @@ class Dispatcher:
             stats.skimmed += skimmed
             # One may repeat a signature, which a traceback with local variables would show.
             events, raw, message = (), b"", None
-
-    def _run(self, observer: TakesMany, messages: list[Message], routes: list[Route]) -> bool:
-        """Deliver a run of *messages* to its *observer*, and empty the lists; True unless delivery has stopped."""
-        router, table = self._router, self._router.routes
-        if len(messages) == 1:  # as often between frames of other kinds
-            routes.pop().count += 1
-            try:
-                observer.on_next(messages.pop())
-            except Exception as error:
-                router.remove_failed(cast("abc.ObserverBase[Message]", observer), error)
-            return not self.stopping
-        run = Run(router, observer, messages, routes)
-        while run.advance():
-            run.emit()
-            if self.stopping:
-                break
-            if router.routes is not table:  # a subscriber has come or gone
-                for message in run.rest():
-                    self.deliver(message)
-                    if self.stopping:
-                        break
-                break
-        messages.clear()
-        routes.clear()
-        return not self.stopping
 
     def _steps_of(self, kind: type[Message]) -> _Steps:
         """The steps for a message of *kind*, which are stored."""
