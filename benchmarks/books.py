@@ -35,7 +35,7 @@ def _rank(dice: random.Random, depth: int) -> int:
 
 
 @cache
-def _level2(depth: int, count: int) -> tuple[Snapshot, list[Message]]:
+def level2_stream(depth: int, count: int) -> tuple[Snapshot, list[Message]]:
     dice = random.Random(1)
     bids, asks = (tuple((_price(side, rank), Decimal(1)) for rank in range(depth)) for side in ("buy", "sell"))
     messages: list[Message] = []
@@ -48,7 +48,7 @@ def _level2(depth: int, count: int) -> tuple[Snapshot, list[Message]]:
 
 
 @cache
-def _level3(depth: int, count: int) -> tuple[Level3Snapshot, list[Message]]:
+def level3_stream(depth: int, count: int) -> tuple[Level3Snapshot, list[Message]]:
     """Orders open, trade and are canceled: at the end the book has as many as before, three at each price."""
     dice = random.Random(1)
     orders: dict[Side, list[tuple[Decimal, str]]] = {
@@ -80,7 +80,7 @@ def _level3(depth: int, count: int) -> tuple[Level3Snapshot, list[Message]]:
 
 def level2_run(depth: int, count: int) -> float:
     """Seconds a message of a level 2 book with *depth* prices a side."""
-    snapshot, messages = _level2(depth, count)
+    snapshot, messages = level2_stream(depth, count)
     book = Level2Book(BTC)
     book.step(snapshot)
     return _seconds(book.step, messages)
@@ -88,7 +88,7 @@ def level2_run(depth: int, count: int) -> float:
 
 def level3_run(depth: int, count: int) -> float:
     """Seconds a message of a level 3 book with *depth* orders a side."""
-    snapshot, messages = _level3(depth, count)
+    snapshot, messages = level3_stream(depth, count)
     book = Level3Book(BTC)
     book.step(messages[0])
     book.step(SnapshotTaken(1, snapshot))

@@ -172,6 +172,24 @@ def advanced_snapshots() -> list[bytes]:
     ]
 
 
+def advanced_snapshot(levels: int) -> bytes:
+    """A frame that begins a book of so many levels, in the form of the venue."""
+    time = "2026-08-09T21:05:48.170326Z"
+    updates = [
+        {
+            "side": side,
+            "event_time": time,
+            "price_level": str(Decimal(6_508_366 + (-rank if side == "bid" else rank + 1)) / 100),
+            "new_quantity": str(Decimal(rank + 1) / 10**8),
+        }
+        for side in ("bid", "offer")
+        for rank in range(levels // 2)
+    ]
+    event = {"type": "snapshot", "product_id": "BTC-USD", "updates": updates}
+    frame = {"channel": "l2_data", "timestamp": time, "sequence_num": 0, "events": [event]}
+    return json.dumps(frame, separators=(",", ":")).encode()
+
+
 def _recorded(path: Path) -> list[bytes]:
     with gzip.open(path, "rt") as lines:
         return [record["data"].encode() for record in map(json.loads, lines) if record["dir"] == "recv"]

@@ -11,9 +11,11 @@ from typing import Any
 from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from websocket import ABNF
 
-from benchmarks import streams
+from benchmarks import books, streams
+from benchmarks.frames import advanced_snapshot
 from benchmarks.ways import LEVEL, feed_of, giving
 from rxfeed import candles, moved, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed.core import Level2Book, Level3Book, SnapshotTaken
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.market import Message
 from rxfeed.sinks.documents import raw_document, typed_document
@@ -21,6 +23,7 @@ from rxfeed.sinks.encoding import Encoder
 from rxfeed.transport.frame_parser import FrameParser
 from rxfeed.transport.frame_socket import FrameSocket
 from rxfeed.venues import message_id
+from rxfeed.venues.coinbase_advanced import AdvancedDecoder
 from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
@@ -29,6 +32,7 @@ Task = Callable[[int], Handle]
 
 PRODUCT = streams.name(0)
 _AT_ONCE = 50  # frames that one read of the socket brings, and documents of a batch
+_LEVELS = 250  # of a snapshot
 
 
 @cache
@@ -124,6 +128,37 @@ def _operator(operator: Callable[[], Any], stream: Callable[..., list[Message]])
     return task
 
 
+def _level2(count: int) -> Handle:
+    """Updates of a book with a thousand prices a side; of the views only the best prices are read."""
+    snapshot, messages = books.level2_stream(1_000, count)
+    book = Level2Book(books.BTC)
+    book.step(snapshot)
+    return _each(book.step, messages)
+
+
+def _level3(count: int) -> Handle:
+    """The same by order, with a thousand orders a side."""
+    snapshot, messages = books.level3_stream(1_000, count + 1)
+    book = Level3Book(books.BTC)
+    book.step(messages[0])
+    book.step(SnapshotTaken(1, snapshot))
+    return _each(book.step, messages[1:])
+
+
+def _snapshot(count: int) -> Handle:
+    """From a frame of Advanced Trade to its book; the cost is that of one level."""
+    decode, frame = AdvancedDecoder().decode, advanced_snapshot(_LEVELS)
+
+    def some(count: int) -> None:
+        for _ in range(count // _LEVELS):
+            message: Any = decode(frame)
+            (view,) = Level2Book(message.product_id).step(message)
+            if view.best_bid is None or view.best_ask is None:
+                raise SystemExit("the snapshot made no book")
+
+    return some
+
+
 def _documents(make: Callable[[Any], Any]) -> Task:
     """The sink's documents, in batches, without the server."""
 
@@ -154,6 +189,9 @@ TASKS: dict[str, Task] = {
     "price_crossing": _operator(lambda: price_crossing(PRODUCT, LEVEL), streams.tickers),
     "moved": _operator(lambda: moved(1, within=60), streams.tickers),
     "order_book": _operator(lambda: order_book(PRODUCT), streams.books),
+    "level2 book": _level2,
+    "level3 book": _level3,
+    "level of a snapshot": _snapshot,
     "raw documents": _documents(raw_document),
     "typed documents": _documents(typed_document),
 }

@@ -89,6 +89,7 @@ def test_forbidden_bytecode_is_kept_outside_of_the_sources(tmp_path: Path) -> No
 def test_displays_and_texts_pass_in_a_hostile_environment(missing: tuple[str, ...], tmp_path: Path) -> None:
     environment = {name: value for name, value in (os.environ | HOSTILE).items() if name not in missing}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["--basetemp", str(tmp_path / "pytest")]
     command += ["tests/cli/test_main.py", "tests/cli/test_parts.py", "tests/cli/test_record.py"]
     command += ["-k", "help or missing or usage or picture or display or plain or refuses or summary"]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)

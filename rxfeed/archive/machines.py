@@ -26,7 +26,8 @@ _NAMES = {
     ("msgspec._utils", "rebuild"),
     ("copyreg", "__newobj__"),
     # The levels of a side of a book, and their order.
-    ("rxfeed.core.live_side", "_values"),
+    ("rxfeed.core.live_side", "_changed"),
+    ("rxfeed.core.live_side", "_sizes"),
     ("rxfeed.core.sorted_map", "SortedMap.of"),
 }
 

@@ -7,6 +7,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
+from datetime import timedelta
 
 from rxfeed.cli.streams import write_error
 from rxfeed.cli.text import printable
@@ -61,6 +62,7 @@ def make_feed(
     credentials = named.credentials[0].from_env() if options.auth else None
     if options.auth and credentials is None:
         raise ConfigError(f"--auth: {_VARIABLES[named]} are not set")
+    hours = vars(options).get("renew_every")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         feed = Feed(
@@ -73,6 +75,8 @@ def make_feed(
             count_items=count_items,
             proxy=vars(options).get("proxy"),
             redundancy=vars(options).get("redundancy") or 1,
+            renew_every=None if hours is None else timedelta(hours=hours),
+            renew_at=vars(options).get("renew_at"),
         )
     for each in caught:
         write(logging.WARNING, str(each.message))

@@ -17,7 +17,7 @@ _WIDTH = 80
 _PLAIN_EVERY = 10.0  # seconds
 _ADDED = (
     *("bytes", "frames", "malformed", "duplicates", "gaps", "gapped", "resets", "unsubscribed", "connections"),
-    *("reconnects", "pings", "pongs", "subscriber_errors", "batched"),
+    *("reconnects", "pings", "pongs", "subscriber_errors", "batched", "interruptions"),
 )
 
 
@@ -112,7 +112,15 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missed(self) -> bool:
         """True if messages of the exchange were missed, or may have been missed."""
-        return bool(self.feed.gaps or self.feed.reconnects or self.stops)
+        return bool(self.feed.gaps or self.feed.interruptions or self.stops)
+
+    @property
+    def _interrupted(self) -> str:
+        """What the reconnects interrupted, if other connections brought the same messages during some of them."""
+        feed = self.feed
+        if feed.interruptions == feed.reconnects:
+            return ""
+        return f"{feed.interruptions:,} interruptions" if feed.interruptions else "nothing was interrupted"
 
     @property
     def exit_status(self) -> int:
@@ -133,7 +141,7 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
             ("events", recorder.events, "of the connection"),
             ("bytes", packed, f"{size(packed)}, of {size(unpacked)} of lines: {ratio(unpacked, packed)}"),
             ("gaps", feed.gaps, f"{feed.gapped:,} numbers missing" if feed.gaps else ""),
-            ("reconnects", feed.reconnects, ""),
+            ("reconnects", feed.reconnects, self._interrupted),
             ("duplicates", feed.duplicates, "dropped" if feed.duplicates else ""),
         ]
         rows += [

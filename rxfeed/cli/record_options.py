@@ -42,7 +42,7 @@ examples:
   rxfeed record BTC-USD --channel full --auth --to DIR
   rxfeed record BTC-USD --to DIR --keep-days 30 --min-free 5%
 
-more options, of files, the disk, MongoDB and logs: rxfeed record --help-all
+more options (connections, files, disk, MongoDB, logs): record --help-all
 """
 EPILOG = """\
 exit status:
@@ -51,7 +51,9 @@ exit status:
      stored in MongoDB, or there was no connection at all
   2  bad usage, a folder that cannot be written, or a missing package
   3  all received frames are recorded, but data may be missing: there were
-     gaps, the connection was lost or came late, or the disk had no room
+     gaps, the connection was lost or came late (with --redundancy: all
+     connections of a product, or the one that its book came from), or the disk
+     had no room
 
 examples:
   rxfeed record BTC-USD --to recordings
@@ -101,6 +103,7 @@ def add(record: argparse.ArgumentParser) -> None:
         help="record each product over N connections, so that the loss of one loses nothing",
     )
     record.add_argument("--seconds", type=positive, metavar="N", help="end after N seconds")
+    _add_renewal(record.add_argument_group("connections"))
     _add_files(record.add_argument_group("files"))
     _add_disk(record.add_argument_group("disk"))
     _add_mongo(record.add_argument_group("MongoDB"))
@@ -113,6 +116,22 @@ def add(record: argparse.ArgumentParser) -> None:
     logs = record.add_argument_group("logs")
     logs.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="the least level of a log line")
     logs.add_argument("--log-format", choices=LOG_FORMATS, default="text", help="the form of a log line")
+
+
+def _add_renewal(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--renew-every",
+        type=positive,
+        metavar="HOURS",
+        help="replace each connection after so many hours, without a gap",
+    )
+    group.add_argument(
+        "--renew-at",
+        action="append",
+        metavar="TIME",
+        help="replace the connections at this time of the week, without a gap: 'Sun 03:00' (UTC), "
+        "'Mon,Wed 14:00 America/New_York', or 'deployments' for those that the venue names; may be repeated",
+    )
 
 
 def _add_files(files: argparse._ArgumentGroup) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:  # what type checkers see of `_LATER`
     from rxfeed.core.arbitration import Arbitration, ArbitrationOutput, Delivered
     from rxfeed.core.arbitration_lines import BookMoved, SnapshotNeeded
     from rxfeed.core.merge import Merge
+    from rxfeed.core.week_times import WeekTime, first_after
 
 # What only several connections and merged recordings need, by module: each is imported when it is first used.
 _LATER = {
@@ -58,6 +59,8 @@ _LATER = {
     "Delivered": "arbitration",
     "Merge": "merge",
     "SnapshotNeeded": "arbitration_lines",
+    "WeekTime": "week_times",
+    "first_after": "week_times",
 }
 
 __all__ = [
@@ -157,11 +160,13 @@ __all__ = [
     "VolumeSums",
     "VolumeWindow",
     "Watchdog",
+    "WeekTime",
     "WideSpread",
     "WindowAccumulator",
     "Windower",
     "Windowing",
     "exactly",
+    "first_after",
     "fold",
     "in_seconds",
     "longest",

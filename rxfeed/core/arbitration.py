@@ -17,7 +17,8 @@ Rules:
   in which another one brings updates of its book.
 - Epochs rise if no other connection covers what a lost connection had, and if numbers are missing. A connection covers
   what its last acknowledgement lists. If it received nothing between the loss of another one and its own, what both had
-  may be missing.
+  may be missing. Numbers that rise by one show by themselves what is missing: while a connection is open, the loss of
+  another one raises no epoch of messages with such numbers.
 - The detector of the merged stream decides about everything else: restarts, heartbeats, the ends of runs.
 """
 
@@ -34,7 +35,7 @@ from rxfeed.core.epochs import LEVELS, kinds_of
 from rxfeed.core.findings import Awaited, Missed, RepairedNumbers, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.merge_order import Copies, Entry
-from rxfeed.core.merge_rules import MergeRules, Stream
+from rxfeed.core.merge_rules import MergeRules, Stream, shows_losses
 from rxfeed.market import (
     Auction,
     BookSnapshot,
@@ -69,12 +70,14 @@ class Arbitration:
     """Outputs each message of several connections once. Times are seconds of any clock that only moves forward.
 
     *gaps*: the detector of the merged stream, which has the epochs; `None`: a new one. O(1) a message, unless numbers
-    are skipped. *copies* counts what was dropped.
+    are skipped. *copies* counts what was dropped, *interruptions* when a connection may have missed what no other one
+    brings, and when a book by price was not whole any more.
     """
 
     def __init__(self, rules: MergeRules, patience: float, gaps: GapDetector | None = None) -> None:
         self.gaps = rules.gaps() if gaps is None else gaps
         self.copies = 0
+        self.interruptions = 0
         self._venue = rules
         self._patience = patience
         self._lines: dict[int, LineState] = {}
@@ -154,7 +157,8 @@ class Arbitration:
             self._books = dict.fromkeys(self._books, (line, False))
             self.gaps.reconnected()
         else:
-            self._lose({pair for pair in pairs if not any(each.covers(pair, self._venue) for each in others)} | doubted)
+            lost = {pair for pair in pairs if not any(each.covers(pair, self._venue) for each in others)} | doubted
+            self._lose(lost, numbered=True)
             for each in others:
                 each.doubted |= pairs
             self._interrupt_books(line, others)
@@ -188,10 +192,15 @@ class Arbitration:
         """True if another connection is open."""
         return any(each.up for each in self._lines.values() if each.number != number)
 
-    def _lose(self, pairs: set[Pair]) -> None:
-        """Raise the epochs of what comes by *pairs*; a book by price is not of them, since it is followed."""
+    def _lose(self, pairs: set[Pair], *, numbered: bool = False) -> None:
+        """Raise the epochs of what comes by *pairs*; a book by price is not of them, since it is followed.
+
+        *numbered*: the numbers of what was missed are missing, too, so that the next ones show it.
+        """
+        pairs = {pair for pair in pairs if pair[0] not in self._venue.not_missed}
+        self.interruptions += bool(pairs)
         for channel, product in pairs:
-            if channel in self._venue.not_missed:
+            if numbered and shows_losses((channel, product), self._venue, self.gaps):
                 continue
             if product is None:
                 self.gaps.lost(None)
@@ -210,6 +219,7 @@ class Arbitration:
         for each, (followed, whole) in self._books.items():
             if followed is line and whole and product in (None, each):
                 self._books[each] = (line, False)
+                self.interruptions += 1
                 self.gaps.lost_of(each, (LEVELS,))
                 other = next((other for other in others if other.covers_book(each, self.gaps.books)), None)
                 if other is not None:

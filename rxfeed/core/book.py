@@ -114,6 +114,7 @@ class Level2Book:
 
     def _view(self, message: Message) -> BookView:
         bid, ask, time = self._bids.best, self._asks.best, message.time
+        bids, asks = self._bids.recorded, self._asks.recorded
         if time is not None and time > self.clock.limit:
             time = self.clock.limited(message, time)
         return BookView(
@@ -124,8 +125,8 @@ class Level2Book:
             best_bid=bid,
             best_ask=ask,
             depth=self.depth,
-            _bids=self._bids.recorded.state,
-            _asks=self._asks.recorded.state,
+            _bids=bids.state if bids.made is None else bids.made,
+            _asks=asks.state if asks.made is None else asks.made,
         )
 
     def _lost(self, message: Message) -> tuple[BookView, ...]:

@@ -6,20 +6,21 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any, NamedTuple
 
 import msgspec
 
 from rxfeed.core.arguments import positive_integer
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
+from rxfeed.core.recorded_states import RecordedState
+from rxfeed.core.resting_orders import RestingOrder, SortedOrders
 from rxfeed.core.result import Result
 from rxfeed.core.sorted_map import SortedMap
 from rxfeed.market import Level, Side
 
 _HALF = Decimal("0.5")
 
-Sizes = SortedMap[Decimal, Decimal]
-NOTHING: SortedMap[Any, Any] = SortedMap()
+NO_LEVELS: RecordedState[SortedMap[Decimal, Decimal]] = RecordedState(None, 0, SortedMap())
+NO_ORDERS: RecordedState[SortedOrders] = RecordedState(None, 0, SortedOrders())
 
 
 class BookView(Result, frozen=True, kw_only=True, gc=False):
@@ -39,8 +40,8 @@ class BookView(Result, frozen=True, kw_only=True, gc=False):
     best_bid: Level | None = None
     best_ask: Level | None = None
     depth: int | None = None
-    _bids: SortedMap[Decimal, Any] = NOTHING
-    _asks: SortedMap[Decimal, Any] = NOTHING
+    _bids: RecordedState[SortedMap[Decimal, Decimal]] = NO_LEVELS
+    _asks: RecordedState[SortedMap[Decimal, Decimal]] = NO_LEVELS
 
     @property
     def bids(self) -> tuple[Level, ...]:
@@ -79,30 +80,12 @@ class BookView(Result, frozen=True, kw_only=True, gc=False):
 
     def size_at(self, side: Side, price: Decimal) -> Decimal:
         """The size that rests at *price*, zero for none. O(log n)."""
-        size = (self._bids if side == "buy" else self._asks).get(price)
+        size = (self._bids if side == "buy" else self._asks).form.get(price)
         return ZERO if size is None else size
 
     def _best(self, side: Side, n: int | None) -> Iterator[Level]:
-        levels = reversed(self._bids) if side == "buy" else iter(self._asks)
+        levels = reversed(self._bids.form) if side == "buy" else iter(self._asks.form)
         return islice(levels, n)
-
-
-class RestingOrder(NamedTuple):
-    """An order on the book, and the number that gives its place among those of its price: the lowest is first."""
-
-    order_id: str
-    side: Side
-    price: Decimal
-    size: Decimal
-    place: int
-
-
-class Queue(NamedTuple):
-    """The orders at one price: their sum, how many they are, and each by its place."""
-
-    size: Decimal
-    length: int
-    orders: SortedMap[int, RestingOrder]
 
 
 class QueuePosition(msgspec.Struct, frozen=True, gc=False):
@@ -116,55 +99,30 @@ class QueuePosition(msgspec.Struct, frozen=True, gc=False):
 class FullBookView(BookView, frozen=True, kw_only=True, gc=False):
     """A `BookView` with every order of the book."""
 
-    _orders: SortedMap[str, RestingOrder] = NOTHING
+    _orders: RecordedState[SortedOrders] = NO_ORDERS
 
     def order(self, order_id: str) -> RestingOrder | None:
         """The order of that id, if it rests on the book. O(log n)."""
-        return self._orders.get(order_id)
+        return self._orders.form.by_id.get(order_id)
 
     def orders(self, side: Side, n: int | None = None) -> tuple[RestingOrder, ...]:
         """The *n* orders of *side* (`None`: all) that trade first, in that order. O(n)."""
         if n is not None:
             positive_integer("n", n)
-        queues = reversed(self._bids) if side == "buy" else iter(self._asks)
-        return tuple(islice((order for _, queue in queues for _, order in queue.orders), n))
+        return tuple(islice(self._orders.form.of_side(side), n))
 
     def queue_position(self, order_id: str) -> QueuePosition | None:
         """The orders that trade before that order at its price; `None` if it is not on the book. O(these orders)."""
-        order = self._orders.get(order_id)
+        orders = self._orders.form
+        order = orders.by_id.get(order_id)
         if order is None:
             return None
-        queue = (self._bids if order.side == "buy" else self._asks).get(order.price)
-        ahead, size = 0, ZERO
-        for _, other in () if queue is None else queue.orders:
-            if other.place == order.place:
-                break
-            ahead, size = ahead + 1, EXACT.add(size, other.size)
-        return QueuePosition(order, ahead, size)
+        ahead = [other.size for other in orders.ahead_of(order)]
+        return QueuePosition(order, len(ahead), total(ahead))
 
     def aggregated(self) -> BookView:
-        """The same book by price, without orders, as `order_book` emits it. O(prices)."""
-        bids, asks = (SortedMap.of((price, queue.size) for price, queue in side) for side in (self._bids, self._asks))
-        return BookView(
-            product_id=self.product_id,
-            ready=self.ready,
-            time=self.time,
-            sequence=self.sequence,
-            crossed=self.crossed,
-            best_bid=self.best_bid,
-            best_ask=self.best_ask,
-            depth=self.depth,
-            _bids=bids,
-            _asks=asks,
-        )
-
-    def size_at(self, side: Side, price: Decimal) -> Decimal:
-        queue = (self._bids if side == "buy" else self._asks).get(price)
-        return ZERO if queue is None else queue.size
-
-    def _best(self, side: Side, n: int | None) -> Iterator[Level]:
-        queues = reversed(self._bids) if side == "buy" else iter(self._asks)
-        return ((price, queue.size) for price, queue in islice(queues, n))
+        """The same book by price, without orders, as `order_book` emits it. O(1)."""
+        return BookView(**{name: getattr(self, name) for name in BookView.__struct_fields__})
 
 
 def total(sizes: Iterable[Decimal]) -> Decimal:

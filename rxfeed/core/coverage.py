@@ -120,10 +120,10 @@ class CollectorCoverage:
         return set[Pair]().union(*(each.pairs for each in self._all.values() if not each.over))
 
 
-def uncovered(pairs: Iterable[Pair], others: Iterable[Collector], rules: MergeRules) -> set[str | None]:
-    """The products in *pairs* of which no collector in *others* was receiving the channel."""
+def uncovered(pairs: Iterable[Pair], others: Iterable[Collector], rules: MergeRules) -> set[Pair]:
+    """Those of *pairs* that no collector in *others* was receiving."""
     return {
-        pair[1]
+        pair
         for pair in pairs
         if pair[0] not in rules.not_missed and not any(covers(other, pair, rules) for other in others)
     }

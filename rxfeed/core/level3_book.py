@@ -29,6 +29,7 @@ from rxfeed.market import Auction, Heartbeat, Message, OrderEvent, Unknown
 _MOST_UNKNOWN = 10_000
 _STEADY = 100  # consecutive messages that reset the count of failures
 
+_EFFECTS = Level3Orders.effects
 _LOOKED_AT = (OrderEvent, Auction, Heartbeat, Unknown)
 
 Item = Message | SnapshotTaken | SnapshotFailed
@@ -107,6 +108,12 @@ class Level3Book:
         self._since = 0  # messages since the last answer
 
     def step(self, item: Item) -> tuple[FullBookView | NeedSnapshot, ...]:
+        if self._ready and type(item) in _EFFECTS:  # as nearly always
+            event: OrderEvent = item  # pyright: ignore[reportAssignmentType]  # by the table
+            origin = event._origin  # pyright: ignore[reportPrivateUsage]  # `epoch`, without the call that it is
+            epoch = 0 if origin is None else origin.epoch
+            if event.product_id == self.product_id and epoch <= self._epoch and event.sequence == self._sequence + 1:
+                return self._next(event)
         if isinstance(item, SnapshotTaken | SnapshotFailed):
             if self._ready or not self._heard or item.request != self._request:
                 return ()  # the answer to an earlier request
@@ -202,7 +209,7 @@ class Level3Book:
             if sequence <= self._sequence:
                 continue
             self._sequence, time = sequence, self._time(message)
-            if self._orders.apply(message) is None:
+            if _EFFECTS[type(message)](self._orders, message) is None:
                 self.stats.contradictions += 1
                 self._clear()
                 return self._again()
@@ -225,15 +232,22 @@ class Level3Book:
                 self.stats.gaps += 1
                 return self._lost(message)
             self._unknown = {each for each in self._unknown if each > sequence}
-        self._sequence = sequence
+        self._sequence = sequence - 1
+        return self._next(message)
+
+    def _next(self, message: OrderEvent) -> tuple[FullBookView | NeedSnapshot, ...]:
+        """Apply *message*, which follows."""
+        self._sequence += 1
         self._since += 1
         if self._since == _STEADY:
             self._trouble = 0
-        changed = self._orders.apply(message)
+        changed = _EFFECTS[type(message)](self._orders, message)
+        if changed:
+            return (self._view(self._time(message)),)
         if changed is None:
             self.stats.contradictions += 1
             return self._lost(message)
-        return (self._view(self._time(message)),) if changed else ()
+        return ()
 
     def _time(self, message: Message) -> datetime | None:
         time = message.time
@@ -254,7 +268,8 @@ class Level3Book:
 
     def _view(self, time: datetime | None) -> FullBookView:
         orders = self._orders
-        bid, ask = orders.best_bid, orders.best_ask
+        bid, ask = orders.bids.best, orders.asks.best
+        bids, asks = orders.bids.recorded, orders.asks.recorded
         return FullBookView(
             product_id=self.product_id,
             ready=True,
@@ -264,7 +279,7 @@ class Level3Book:
             best_bid=bid,
             best_ask=ask,
             depth=self.depth,
-            _bids=orders.bids,
-            _asks=orders.asks,
-            _orders=orders.by_id.state,
+            _bids=bids.state if bids.made is None else bids.made,
+            _asks=asks.state if asks.made is None else asks.made,
+            _orders=orders.recorded.state,
         )

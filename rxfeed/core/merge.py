@@ -12,8 +12,10 @@ Rules:
 - Level2 has no numbers, and a book is right only if its snapshot and all its updates come from one connection. So the
   book of a product is that of one collector at a time. If that collector may have missed something (its epoch rises) or
   is disconnected, the next snapshot of the product selects the collector.
-- Epochs are counted anew. An epoch rises if numbers are missing at all collectors; if a collector may have missed
-  something of a channel that no other collector was receiving; and if the level2 book that is followed is interrupted.
+- Epochs are counted anew. An epoch rises if numbers are missing at all collectors. If a collector may have missed
+  something of a channel that no other collector was receiving, the epochs of that channel's kinds of message rise,
+  unless the next numbers will show what is missing. If the level2 book that is followed is interrupted, the epoch of
+  books rises. If no collector is connected, all epochs rise.
 - A frame that a collector could not decode raises the epochs of the kinds of message that it names, as in a feed (see
   `epochs.py`). The collector's next message of such a kind has a higher epoch, which shows nothing more than that.
 - The clocks of collectors may differ, and so may the latencies of a message. *patience* has to be longer than both
@@ -36,7 +38,7 @@ from rxfeed.core.gaps import Pair, Resubscribed
 from rxfeed.core.merge_eager import Finality
 from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
-from rxfeed.core.merge_rules import MergeRules, Stream
+from rxfeed.core.merge_rules import MergeRules, Stream, shows_losses
 from rxfeed.market import (
     FIRST,
     BookSnapshot,
@@ -124,6 +126,16 @@ class Merge:
             self._numbers.add(entry)
         self._queue.append(entry)
         self._newest = max(self._newest, received.ns)
+        return self._release(self._newest - self._patience)
+
+    def received_until(self, collector: int, ns: int) -> None:
+        """*collector* has received all items of its connection until *ns*, and no item shows that: it had copies."""
+        found = self._coverage.collector(collector)
+        found.last_ns = max(found.last_ns, ns)
+
+    def passed(self, ns: int) -> list[MergedItem]:
+        """The items that are final at *ns*, a time at which no collector need have received anything."""
+        self._newest = max(self._newest, ns)
         return self._release(self._newest - self._patience)
 
     def finish(self) -> list[MergedItem]:
@@ -261,13 +273,13 @@ class Merge:
             kinds, count = collector.doubted.pop(product, (frozenset[str](), 0))
             if before is not None:
                 alone = epoch == before + count and EPOCH_KINDS[type(message)] in kinds
-                self._interrupt_product(collector, product, entry.ns, kinds if alone else _ALL)
+                self._interrupt_product(collector, product, entry.ns, kinds if alone else _ALL, numbered=not alone)
 
     def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
         """*collector* may have missed messages of any product."""
         others = self._coverage.receiving_at(collector, ns)
-        if others:
-            self._interrupt(uncovered(collector.pairs, others, self._venue))
+        if others or (gone and any(each.up for each in self._coverage.others(collector))):
+            self._interrupt_pairs(uncovered(collector.pairs, others, self._venue), numbered=gone)
         elif gone:
             self._disconnected = True
         else:
@@ -277,23 +289,44 @@ class Merge:
             self._interrupt_books(collector, product)
 
     def _interrupt_product(
-        self, collector: Collector, product: str | None, ns: int, kinds: frozenset[str] = _ALL
+        self,
+        collector: Collector,
+        product: str | None,
+        ns: int,
+        kinds: frozenset[str] = _ALL,
+        *,
+        numbered: bool = False,
     ) -> None:
-        """*collector* may have missed messages of *product*, of these *kinds*."""
+        """*collector* may have missed messages of *product*, of these *kinds*; *numbered*: see `_interrupt_pairs`."""
         pairs = [pair for pair in collector.pairs if pair[1] == product]
-        self._interrupt(uncovered(pairs, self._coverage.receiving_at(collector, ns), self._venue), kinds)
+        others = self._coverage.receiving_at(collector, ns)
+        self._interrupt_pairs(uncovered(pairs, others, self._venue), kinds, numbered=numbered)
         if kinds & {PRODUCT, LEVELS}:
             self._interrupt_books(collector, product)
 
-    def _interrupt(self, products: Iterable[str | None], kinds: frozenset[str] = _ALL) -> None:
-        for product in products:
-            for kind in kinds:
-                self._interrupted.setdefault((product, kind), self._epoch(product, kind))
+    def _interrupt_pairs(self, pairs: Iterable[Pair], kinds: frozenset[str] = _ALL, *, numbered: bool) -> None:
+        """Messages of *pairs*, and of these *kinds*, may be missing; *numbered*: their numbers are missing, too.
+
+        The number of a frame that could not be decoded counts as received.
+        """
+        for channel, product in pairs:
+            if numbered and shows_losses((channel, product), self._venue, self._continuity):
+                continue
+            of_pair = kinds_of(self._venue.types_of(channel)) or _ALL
+            if PRODUCT in of_pair:
+                of_pair = kinds
+            elif PRODUCT not in kinds:
+                of_pair &= kinds
+            self._interrupt(product, of_pair)
+
+    def _interrupt(self, product: str | None, kinds: Iterable[str]) -> None:
+        for kind in kinds:
+            self._interrupted.setdefault((product, kind), self._epoch(product, kind))
 
     def _interrupt_books(self, collector: Collector, product: str | None) -> None:
         if product is not None and self._followed_books.get(product) == (collector, True):
             self._followed_books[product] = (collector, False)
-            self._interrupt([product])
+            self._interrupt(product, (LEVELS,))
 
     # ---- numbered messages
 

@@ -1,9 +1,11 @@
 """Whether an item of a `Merge` is final before its patience is over, for merging without a delay.
 
 An item is final if no other one can be due before it, and if it shows no loss that another collector may make good:
-- A numbered message is, if all lower numbers are output or waiting. So is a heartbeat that names such a number.
-- A message with a higher epoch than the collector's last one of its product, the end of a connection, and a malformed
-  frame are, when all other connected collectors have received a later item.
+- A numbered message is, if all lower numbers are output or waiting. So is a heartbeat that names such a number. The
+  first number of a product is, when all other connected collectors have received a later item.
+- A message with a higher epoch than the collector's last one of its product (also if it was output before a later
+  number), the end of a connection, and a malformed frame are, when all other connected collectors have received a later
+  item.
 - Anything else is final at once.
 """
 
@@ -30,8 +32,6 @@ class Finality:
 
     def holds(self, entry: Entry) -> bool:
         """True if *entry* is final."""
-        if entry.done:
-            return True
         item = entry.item
         if isinstance(item, ConnectionChange | Malformed):
             return (isinstance(item, ConnectionChange) and item.up) or self._heard(entry)
@@ -40,14 +40,19 @@ class Finality:
         known = entry.collector.epochs.get(item.product_id)
         if known is not None and item.epoch > known and not self._heard(entry):
             return False
+        if entry.done:  # it was output before a later number
+            return True
         if entry.stream is not None:
-            return self._follows(entry.stream, entry.number)
+            return self._continues(entry, entry.stream, entry.number)
         product = item.product_id
         if isinstance(item, PriorTrade) and product is not None:
-            return self._follows((self._rules.trades(item), product), item.trade_id)
+            return self._continues(entry, (self._rules.trades(item), product), item.trade_id)
         if isinstance(item, Heartbeat) and product is not None:
             return all(self._follows((channel, product), number + 1) for channel, number in self._rules.named(item))
         return True
+
+    def _continues(self, entry: Entry, stream: Stream, number: int) -> bool:
+        return self._follows(stream, number) and (self._continuity.last(*stream) >= 0 or self._heard(entry))
 
     def _follows(self, stream: Stream, number: int) -> bool:
         last = self._continuity.last(*stream)

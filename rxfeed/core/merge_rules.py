@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from rxfeed.core.gaps import GapDetector
+from rxfeed.core.gaps import GapDetector, Pair
 from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 
 Stream = tuple[str, str]
@@ -18,6 +18,11 @@ class MergeRules(Protocol):
     @property
     def not_missed(self) -> AbstractSet[str]:
         """Channels of which nothing is reported as missed: heartbeats, and the books by price, which are followed."""
+        ...
+
+    @property
+    def consecutive(self) -> AbstractSet[str]:
+        """Channels with numbers that rise by one for each message of a product, so that they show what is missing."""
         ...
 
     @property
@@ -66,3 +71,12 @@ class MergeRules(Protocol):
     def as_new(self, trade: PriorTrade) -> Trade:
         """*trade* as a new one: no connection has brought it before."""
         ...
+
+
+def shows_losses(pair: Pair, rules: MergeRules, gaps: GapDetector) -> bool:
+    """True if the next number of *pair* shows whether messages of it were lost since the last one."""
+    channel, product = pair
+    if product is None or channel not in rules.consecutive:
+        return False
+    containing = rules.containing(channel)
+    return gaps.last(channel, product) >= 0 or (containing is not None and gaps.last(containing, product) >= 0)

@@ -8,7 +8,7 @@ inside a node is done in C (`bisect`; copying a tuple into a list and back takes
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, starmap
 from operator import itemgetter
 from typing import Any, Generic, TypeVar, cast
@@ -47,11 +47,15 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
     @staticmethod
     def of(items: Iterable[tuple[A, B]]) -> SortedMap[A, B]:
         """The map of *items*; if keys are equal, the last one counts. O(n log n)."""
-        ordered = sorted(dict(items).items(), key=itemgetter(0))
+        return SortedMap.ascending(sorted(dict(items).items(), key=itemgetter(0)))
+
+    @staticmethod
+    def ascending(items: Sequence[tuple[A, B]]) -> SortedMap[A, B]:
+        """The map of *items*, in the ascending order of their keys. O(n)."""
         nodes: list[_Node] = []
-        for start in range(0, len(ordered), _FILL):
-            part = ordered[start : start + _FILL]
-            nodes.append((tuple(key for key, _ in part), tuple(value for _, value in part)))
+        for start in range(0, len(items), _FILL):
+            keys, values = zip(*items[start : start + _FILL], strict=True)
+            nodes.append((keys, values))
         height = 0
         while len(nodes) > 1:
             parts = [nodes[start : start + _FILL] for start in range(0, len(nodes), _FILL)]
@@ -123,23 +127,9 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
         at = bisect_left(keys, key)
         return values[at] if at < len(keys) and keys[at] == key else None
 
-    def first(self) -> tuple[K, V] | None:
-        """The lowest key and its value. O(log n)."""
-        node = self._root
-        if node is None:
-            return None
-        for _ in range(self._height):
-            node = node[1][0]
-        return node[0][0], node[1][0]
-
-    def last(self) -> tuple[K, V] | None:
-        """The highest key and its value. O(log n)."""
-        node = self._root
-        if node is None:
-            return None
-        for _ in range(self._height):
-            node = node[1][-1]
-        return node[0][-1], node[1][-1]
+    def since(self, key: K) -> Iterator[tuple[K, V]]:
+        """The keys that are not below *key*, ascending, each with its value. O(log n) to the first of them."""
+        return iter(()) if self._root is None else _since(self._root, self._height, key)
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
         return iter(()) if self._root is None else _ascending(self._root, self._height)
@@ -195,6 +185,17 @@ def _ascending(node: _Node, height: int) -> Iterator[tuple[_Key, _Value]]:
     if height == 1:  # without a call for each item
         return chain.from_iterable(starmap(zip, node[1]))
     return chain.from_iterable(_ascending(child, height - 1) for child in node[1])
+
+
+def _since(node: _Node, height: int, key: _Key) -> Iterator[tuple[_Key, _Value]]:
+    keys, values = node
+    if not height:
+        at = bisect_left(keys, key)
+        return zip(keys[at:], values[at:], strict=True)
+    at = bisect_right(keys, key)
+    at -= at > 0
+    rest = (_ascending(child, height - 1) for child in values[at + 1 :])
+    return chain(_since(values[at], height - 1, key), chain.from_iterable(rest))
 
 
 def _descending(node: _Node, height: int) -> Iterator[tuple[_Key, _Value]]:

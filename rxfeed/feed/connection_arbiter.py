@@ -231,7 +231,10 @@ class ArbitratedFrames:
 
     def closed(self) -> None:
         """The connection is lost."""
+        before = self._machine.interruptions
         self._arbiter.deliver(self._machine.closed(self._line))
+        if not self._dispatcher.stopping:
+            self._stats.interruptions += self._machine.interruptions - before
 
     # ---- frames
 
@@ -244,7 +247,7 @@ class ArbitratedFrames:
         continuity.received(received_ns)
         machine.gaps.received(received_ns)
         size = others = 0
-        copies, data_received = machine.copies, False
+        copies, interruptions, data_received = machine.copies, machine.interruptions, False
         try:
             for raw in events:
                 if type(raw) is not bytes:
@@ -271,6 +274,7 @@ class ArbitratedFrames:
                     return
         finally:
             stats.duplicates += machine.copies - copies
+            stats.interruptions += machine.interruptions - interruptions
             dispatcher.data_received = data_received
             stats.bytes += size
             stats.frames += len(events) - others

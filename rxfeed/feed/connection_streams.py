@@ -57,6 +57,7 @@ _SUMMED = (
     "pongs",
     "subscriber_errors",
     "batched",
+    "interruptions",
     "skimmed",
 )
 
@@ -93,6 +94,7 @@ class SummedStats(Stats):
     pongs = _sum_of("pongs")
     subscriber_errors = _sum_of("subscriber_errors")
     batched = _sum_of("batched")
+    interruptions = _sum_of("interruptions")
     skimmed = _sum_of("skimmed")
 
     @property

@@ -17,6 +17,7 @@ import logging
 import math
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rxfeed.core import ConnectionPlan, Pair, RateLimit
@@ -36,15 +37,19 @@ from rxfeed.feed.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from rxfeed.feed.connection_arbiter import ConnectionArbiter
+    from rxfeed.feed.renewal_schedule import RenewalSchedule
 
 log = logging.getLogger("rxfeed.feed")
+
+_YOUNG = 60.0  # seconds: if a server announces its restart, connections that are younger are not renewed
+_TOGETHER = 0.5  # seconds: connections that it closes within them are opened anew, and not renewed
 
 
 class Connections:
     """Opens the connections that *plan* asks for, runs them, and changes them with the subscriptions.
 
     *settings*: of each replica of a shard. *patience*: seconds within which another connection may bring what one has
-    missed. *interval*: seconds between two openings.
+    missed. *interval*: seconds between two openings. *schedule*: of the renewals.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Connections:
         *,
         patience: float,
         interval: float,
+        schedule: RenewalSchedule | None = None,
     ) -> None:
         self.patience = patience
         self.clock = clock
@@ -81,6 +87,7 @@ class Connections:
         self._running = self._closing = False
         self._over = threading.Event()
         self.supervisor = Supervisor(self)
+        self._schedule = schedule
         pairs = subscriptions.desired
         plan.add(pairs)
         self._planned = dict.fromkeys(pairs)
@@ -139,7 +146,9 @@ class Connections:
         try:
             for each in others:
                 self._start(each)
-            if self.redundancy > 1:
+            for task in () if self._schedule is None else self._schedule.tasks(self):
+                self.supervisor.add(task, standing=True)
+            if self.redundancy > 1 or self._schedule is not None:
                 self.supervisor.start()
             cause = self.first.loop.run()
         except BaseException:
@@ -254,6 +263,7 @@ class Connections:
         leaving: Iterable[int] = (),
     ) -> FeedConnection:
         settings = self._settings[replica % len(self._settings)]
+        line = next(self._lines)
         loop = ReconnectLoop(
             settings,
             part,
@@ -261,9 +271,11 @@ class Connections:
             streams,
             self.clock,
             pace=self._pace,
+            restarting=partial(self._restarting, line),
+            covered=partial(self._is_covered, line),
             repairs=arbiter is None,
         )
-        connection = FeedConnection(next(self._lines), number, shard, replica, loop, part, streams)
+        connection = FeedConnection(line, number, shard, replica, loop, part, streams)
         if arbiter is not None:
             arbiter.machine.join(connection.line, leaving=leaving)
             loop.arbitrate(arbiter.frames_of(connection.line), arbiter.machine.gaps.of_connection())
@@ -370,14 +382,44 @@ class Connections:
 
     # ---- renewal
 
-    def renew(self) -> None:
-        """Replace each connection by a new one, one after another; from any thread, without waiting."""
+    def renew(self, connections: Iterable[FeedConnection] | None = None) -> None:
+        """Replace each of *connections* by a new one, one after another; from any thread, without waiting.
+
+        `None`: all connections.
+        """
         if self._settings[0].venue.merging is None:
             raise ConfigError(f"renew: connections of {self._settings[0].venue.name} cannot be merged")
-        for each in self.present:
+        for each in self.present if connections is None else connections:
             if not each.leaving:
                 self.supervisor.add(Renewal(self, each))
         self.supervisor.start()
+
+    def _is_covered(self, line: int) -> bool:
+        """True if another connection brings what connection *line* has."""
+        with self.streams.lock, self._lock:
+            connection = self._all.get(line)
+            arbiter = None if connection is None else connection.arbiter
+            return arbiter is not None and arbiter.machine.covered(line)
+
+    def _restarting(self, line: int) -> None:
+        """The server of connection *line* has announced that it closes, so it may close its other connections, too."""
+        if self._settings[0].venue.merging is None:
+            return
+        now = self.clock.now()
+        opened_until = now - _YOUNG
+        with self._lock:
+            closed = self._all.get(line)
+            others = [
+                each
+                for each in self._all.values()
+                if closed is not None and each is not closed and each.loop.url == closed.loop.url
+            ]
+        old = [each for each in others if not each.leaving and each.loop.began <= opened_until]
+        for each in old:
+            self.supervisor.add(Renewal(self, each, opened_until, now + _TOGETHER))
+        if old and closed is not None:
+            log.info("the server of connection %d restarts: its other %d are renewed", closed.number, len(old))
+            self.supervisor.start()
 
     def arbitrate(self, connection: FeedConnection) -> ConnectionArbiter:
         """The arbiter of *connection*'s shard, which is made if there is none."""

@@ -6,7 +6,7 @@ import logging
 import ssl
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 
 from msgspec.structs import replace
@@ -91,6 +91,9 @@ class Feed(MessageSource):
       *patience* seconds, in which another one may bring it. `docs/how_to/many_connections.md` has the rules.
     - *urls*: in place of *url*, the server of each connection of a product.
     - *connect_interval*: seconds between the openings of two connections; `None`: 1, and 0.01 on a loopback address.
+    - *renew_every*: each connection is replaced after so many seconds, as `renew` does; `None`: never. *renew_at*: all
+      are replaced, one after another, at these times of the week, such as `Mon,Wed 14:00 America/New_York`. Without a
+      zone they are UTC. `deployments`: at the times at which the venue restarts its servers, if it has named them.
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
@@ -122,6 +125,8 @@ class Feed(MessageSource):
         patience: Seconds = 1.0,
         connect_interval: Seconds | None = None,
         products_every: Seconds = 600.0,
+        renew_every: Seconds | None = None,
+        renew_at: str | Iterable[str] | None = None,
         count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: Seconds = 10.0,
@@ -192,6 +197,12 @@ class Feed(MessageSource):
         interval = apart if connect_interval is None else in_seconds(connect_interval)
         arguments.above_zero("connect_interval", interval, "of seconds")
         arguments.above_zero("patience", in_seconds(patience), "of seconds")
+        schedule = None
+        if renew_every is not None or renew_at is not None:
+            from rxfeed.feed.renewal_schedule import RenewalSchedule
+
+            schedule = RenewalSchedule.of(self.venue, renew_every, renew_at)
+        self._scheduled = schedule is not None
         self._settings = settings
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport
@@ -231,6 +242,7 @@ class Feed(MessageSource):
             clock=clock or Clock(),
             patience=in_seconds(patience),
             interval=interval,
+            schedule=schedule,
         )
         self._connections: Connections | None = None
         self._all_stats = SummedStats(self._streams.stats, self._stats_of_connections)
@@ -319,7 +331,7 @@ class Feed(MessageSource):
         self, requests: list[tuple[list[str], list[ChannelRequest]]], listed: list[str], delisted: list[str]
     ) -> None:
         """Patterns match these products now, for these channels."""
-        subscriptions = [self._checked(products, channels) for products, channels in requests]
+        subscriptions = [each for products, channels in requests for each in self._matched(products, channels)]
         with self._state:
             if self._closing:
                 return
@@ -336,6 +348,21 @@ class Feed(MessageSource):
             self._streams.report(ProductListed(product_id=product, at=self._streams.now()))
         for product in delisted:
             self._streams.report(ProductDelisted(product_id=product, at=self._streams.now()))
+
+    def _matched(self, products: list[str], channels: list[ChannelRequest]) -> Iterator[Subscription]:
+        """What *channels* are subscribed to where a pattern matches *products*.
+
+        The channel `status` is that of all products, so that it names new ones.
+        """
+        whole = [each for each in channels if isinstance(each, str) and self.venue.named(each) == self._status_channel]
+        if whole:
+            yield self._checked([], whole)
+        if len(whole) < len(channels):
+            yield self._checked(products, [each for each in channels if each not in whole])
+
+    @property
+    def _status_channel(self) -> str:
+        return self.venue.common.get("status", "")
 
     def _change(self, change: Callable[[Subscription], None], subscription: Subscription) -> None:
         self._check_process()
@@ -494,7 +521,7 @@ class Feed(MessageSource):
 
     def _follow_status(self) -> None:
         """Let the messages of the channel `status` name products."""
-        types = self.venue.types_of(self.venue.common.get("status", ""))
+        types = self.venue.types_of(self._status_channel)
         if types and any(self.venue.types_of(channel) == types for channel, _ in self._subscriptions.desired):
             self._streams.router.add(Observer(self._patterns.status), MessageFilter(types))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import random
 import socket
 import threading
@@ -53,7 +54,8 @@ _SLICE = 60.0  # seconds of the wall clock: a selector takes no wait of weeks
 class ReconnectLoop:
     """Connects next_step until it is closed, or until an error that a new attempt cannot remove: `run()` returns it.
 
-    *pace* returns the seconds until the next connection may be opened, since several have one limit.
+    *pace* returns the seconds until the next connection may be opened, since several have one limit. *restarting* is
+    called when the server has announced that it closes. *covered* returns whether another connection brings the same.
     """
 
     def __init__(
@@ -66,6 +68,8 @@ class ReconnectLoop:
         uniform: Callable[[float, float], float] = random.uniform,
         *,
         pace: Callable[[], float] = lambda: 0.0,
+        restarting: Callable[[], object] = lambda: None,
+        covered: Callable[[], bool] = lambda: False,
         repairs: bool = True,
     ) -> None:
         self._settings = settings
@@ -76,6 +80,10 @@ class ReconnectLoop:
         self._apart = seconds_apart(shown_url(settings.url.reveal()))
         self._backoff = Backoff(settings.policy, uniform, self._apart)
         self._pace = pace
+        self._restarting = restarting
+        self._covered = covered
+        self.began = math.inf
+        """The time of the present attempt's begin; infinity before the first one."""
         self.continuity = settings.venue.gaps()
         """What checks the messages; see `arbitrate`."""
         self._make_frames: MakeFrames | None = None
@@ -135,7 +143,7 @@ class ReconnectLoop:
     def working(self) -> bool:
         """True if the present connection has brought data."""
         session = self._session
-        return session is not None and session.data_received
+        return session is not None and session.working
 
     def close(self) -> None:
         """Make `run()` return soon; from any thread."""
@@ -171,7 +179,7 @@ class ReconnectLoop:
         while True:
             if paced := self._pace():
                 self._pause(paced)
-            began = self._clock.now()
+            self.began = self._clock.now()
             try:
                 session = self._new_session()
                 if session is None:
@@ -187,7 +195,7 @@ class ReconnectLoop:
                 self._backoff.succeeded()
                 self._streams.recovered()
             requested = _retry_after(cause)
-            delay = self._delay(cause, self._clock.now() - began, requested)
+            delay = self._delay(cause, self._clock.now() - self.began, requested)
             next_step = _next_step(delay)
             self._streams.report(Disconnected(cause=cause), next_step)
             if delay is None:
@@ -196,6 +204,9 @@ class ReconnectLoop:
             attempt = self._backoff.failures + 1
             self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
             self._streams.stats.reconnects += 1
+            self._streams.stats.interruptions += not self._covered()
+            if _is_planned(cause):
+                self._restarting()
             self._pause(delay)
 
     def _new_session(self) -> FeedSession | None:
@@ -245,7 +256,7 @@ class ReconnectLoop:
         if self._ends(cause):
             return None
         delay = self._backoff.failed(lasted, requested if isinstance(cause, RxfeedError) else _DEFECT_INTERVAL)
-        planned = isinstance(cause, ServerClosed) and cause.code in _PLANNED and self._backoff.failures == 1
+        planned = _is_planned(cause) and self._backoff.failures == 1
         return min(delay, max(0.0, self._apart - lasted, requested)) if planned and delay is not None else delay
 
     def _pause(self, delay: float) -> None:
@@ -267,6 +278,11 @@ def seconds_apart(url: str) -> float:
     (1.0, 0.01)
     """
     return _LOOPBACK_INTERVAL if is_loopback(host_of(url)) else APART
+
+
+def _is_planned(cause: Exception) -> bool:
+    """True for a close that a server announces before it restarts."""
+    return isinstance(cause, ServerClosed) and cause.code in _PLANNED
 
 
 def _next_step(delay: float | None) -> str:

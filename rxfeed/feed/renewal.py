@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import math
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -40,10 +41,17 @@ class _State(Enum):
 
 
 class Renewal:
-    """Replaces *old*; call `step` again and again, until it returns `None`."""
+    """Replaces *old*; call `step` again and again, until it returns `None`.
 
-    def __init__(self, connections: Connections, old: FeedConnection) -> None:
+    *opened_until*: it is not replaced if it was opened later. *begin*: the time before which nothing is done.
+    """
+
+    def __init__(
+        self, connections: Connections, old: FeedConnection, opened_until: float = math.inf, begin: float = -math.inf
+    ) -> None:
         self._connections = connections
+        self._opened_until = opened_until
+        self._begin = begin
         self._old = old
         self._new: FeedConnection | None = None
         self._kept = old
@@ -65,6 +73,10 @@ class Renewal:
         if self._state is _State.NEW:
             if self._old.over or self._old.leaving or self._connections.closing:
                 return True
+            if self._old.loop.began > self._opened_until:
+                return True
+            if now < self._begin:
+                return False
             self._connections.arbitrate(self._old)
             self._new = self._connections.replace(self._old)
             self._state = _State.OPENING

@@ -80,6 +80,11 @@ class FeedSession:
         """The socket of the connection; `None` if it is not open."""
         return self._connection.sock
 
+    @property
+    def working(self) -> bool:
+        """True while the connection is open, once it has brought data."""
+        return self._begun and self.data_received
+
     def stop(self) -> None:
         """Make the steps end soon, after the current call of a subscriber; from any thread."""
         self._dispatcher.stopping = True

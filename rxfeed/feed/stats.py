@@ -40,7 +40,8 @@ class Stats:
     and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *repaired*: trades that had been
     missed. *resets*: the `SequenceReset`s.
     *unsubscribed*: messages of channels and products that were not subscribed to. *subscriber_errors*: subscribers that
-    raised and were unsubscribed.
+    raised and were unsubscribed. *interruptions*: connections that were lost or not opened, while no other connection
+    brought the same messages, and books by price that were not whole until they moved to another connection.
     """
 
     bytes: int = 0
@@ -61,6 +62,7 @@ class Stats:
     """The delivered messages by type and product."""
     batched: int = field(default=0, repr=False)
     """The delivered messages that were not the first one of their frame."""
+    interruptions: int = field(default=0, repr=False)
     skimmed: int = field(default=0, repr=False)
     """The messages of which only type, product and number were decoded, because nothing read them."""
     measured_lag: float = field(default=0.0, repr=False)

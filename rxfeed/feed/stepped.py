@@ -41,7 +41,13 @@ class SteppedFeed(Feed):
     def _plan(self) -> ConnectionPlan:
         if self._redundancy > 1:
             raise ConfigError("redundancy: a feed without threads has one connection")
+        if self._scheduled:
+            raise ConfigError("renew_every, renew_at: the connection of a feed without threads is not renewed")
         return ConnectionPlan({})  # one thread reads one connection, whatever the limits are
+
+    def renew(self) -> None:
+        """Not possible: raises `ConfigError`."""
+        raise ConfigError("renew: the connection of a feed without threads is not renewed: close it, and open another")
 
     def open(self) -> None:
         """Connect and subscribe. Raises what refused it, and `FeedClosed` if the feed has ended."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("rxfeed.feed")
 
 _LONGEST = 60.0
+_SHORTEST = 0.0005
+"""Seconds for the threads of the connections, between two parts of what is due at once."""
 
 
 class Task(Protocol):
@@ -52,6 +54,11 @@ class Supervisor:
         """Do *task* after those that were added before, or with *standing* beside them."""
         (self._standing if standing else self._waiting).append(task)
 
+    @property
+    def busy(self) -> bool:
+        """True if there are tasks that are done one after another."""
+        return bool(self._waiting)
+
     def join(self) -> None:
         """Wait for the end."""
         thread = self.thread
@@ -64,7 +71,7 @@ class Supervisor:
         left = 0.0
         with serving(connections.streams.sinks):
             while not connections.closing:
-                self._wake.wait(min(clock.real(left), _LONGEST))
+                self._wake.wait(min(max(_SHORTEST, clock.real(left)), _LONGEST))
                 self._wake.clear()
                 try:
                     left = self._step(clock.now())

@@ -9,6 +9,8 @@ Rules:
 - The trades of a backfill are requested in the same way, until one is older than its time. The first of those is passed
   on, too, as the proof that none is missing. If a page fails for `PATIENCE` seconds, the backfill ends there.
 - Requests of all threads together are within the venue's rate limit, and a `Retry-After` holds for all.
+- The feed's thread waits for the interpreter while one of these threads computes. So an answer is not decoded as a
+  whole, but only the trades that are missing, a few at once, with pauses in between.
 """
 
 from __future__ import annotations
@@ -24,16 +26,20 @@ from queue import SimpleQueue
 import msgspec
 
 from rxfeed.core import Backoff, Reconnect
-from rxfeed.errors import RxfeedError
+from rxfeed.errors import FrameMalformed, RxfeedError
 from rxfeed.feed.backfills import PATIENCE
 from rxfeed.market import BackfilledOrigin, PriorOrigin, PriorTrade, RestOrigin, Trade, stamp
 from rxfeed.transport import HttpClient
-from rxfeed.venues import RestTrade, Venue
+from rxfeed.venues import RestTrade, TradeItem, Venue
 
 log = logging.getLogger("rxfeed.feed")
 
 _THREADS = 4
 _PAUSES = Reconnect(initial=0.1, maximum=1.0)
+_AT_ONCE = 32
+"""So many trades are decoded without a pause, some 0.2 ms."""
+_PAUSE = 0.0005
+"""Seconds."""
 _MOST_PASSES = 3
 """So often the pages are read if they lack trades that they should have."""
 
@@ -92,6 +98,8 @@ class TradeFetcher:
         self._client: HttpClient | None = None
         self._requests: SimpleQueue[MissingTrades | BackfillRequest | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._unanswered = 0
         self._closed = threading.Event()
         self._warned = False
 
@@ -109,20 +117,22 @@ class TradeFetcher:
     def _enqueue(self, request: MissingTrades | BackfillRequest) -> None:
         if self._closed.is_set():
             return
-        if self._client is None:
-            # Two attempts fit into the time, if the first one has no answer.
-            self._client = self._make_client(self._patience / 2)
+        with self._lock:
+            self._unanswered += 1
+            busy = self._unanswered > len(self._threads)
         self._requests.put(request)
-        if len(self._threads) < _THREADS:
+        if busy and len(self._threads) < _THREADS:  # the start of one takes the caller's time
             thread = threading.Thread(target=self._work, name="rxfeed-repair", daemon=True)
             self._threads.append(thread)
             thread.start()
 
     def close(self) -> None:
         """End; a running request fails at once."""
-        self._closed.set()
-        if self._client is not None:
-            self._client.close()
+        with self._lock:
+            self._closed.set()
+            client = self._client
+        if client is not None:
+            client.close()
         for _ in self._threads:
             self._requests.put(None)
 
@@ -138,10 +148,24 @@ class TradeFetcher:
                     self._serve(request)
             except Exception:
                 log.exception("repair: the request of missing trades failed: this is a defect, please report it")
+            with self._lock:
+                self._unanswered -= 1
             if isinstance(request, BackfillRequest):
                 self._answer(FetchedBackfill(request, [], ended=True, failure=failure))
             else:
                 self._answer(FetchedTrades(request, [], ended=True))
+
+    def _get(self, path: str) -> tuple[tuple[TradeItem, ...], int]:
+        """The trades of the answer, newest first as they are, and its time in nanoseconds."""
+        with self._lock:
+            if self._closed.is_set():
+                return (), time.time_ns()
+            if self._client is None:
+                # Two attempts fit into the time, if the first one has no answer.
+                self._client = self._make_client(self._patience / 2)
+            client = self._client
+        body = client.get(path).body
+        return self._rules.trade_items(body), time.time_ns()
 
     def _serve_backfill(self, request: BackfillRequest) -> str:
         """Request the pages of a backfill; returns why it ended before its time, empty if it did not."""
@@ -170,15 +194,15 @@ class TradeFetcher:
 
     def _page_before(self, product: str, newer: RestTrade) -> list[tuple[RestTrade, bytes, int]]:
         """The trades before *newer*, newest first, with their items and the time of the answer."""
-        assert self._client is not None
-        received = self._client.get(self._rules.trades_path(product, older_than=newer)).body
-        found, items, ns = self._rules.trades(product, received), self._rules.trade_items(received), time.time_ns()
-        by_id = {
-            each.trade_id: (each, item, ns)
-            for each, item in zip(found, items, strict=True)
-            if each.trade_id < newer.trade_id and each.time <= newer.time
-        }
-        return [by_id[number] for number in sorted(by_id, reverse=True)]
+        items, ns = self._get(self._rules.trades_path(product, older_than=newer))
+        by_id = {number: item for number, item in items if number < newer.trade_id}
+        page: list[tuple[RestTrade, bytes, int]] = []
+        for number in sorted(by_id, reverse=True):
+            trade = self._rules.trade(product, by_id[number])
+            if trade.time <= newer.time:
+                page.append((trade, by_id[number], ns))
+                _pause_after(page)
+        return page
 
     def _pass_backfill(self, request: BackfillRequest, page: list[tuple[RestTrade, bytes, int]]) -> RestTrade | None:
         """Pass on the trades of *page*; returns the one before which the next page is, `None`: there is none."""
@@ -193,6 +217,9 @@ class TradeFetcher:
             if not counts:
                 self._answer(FetchedBackfill(request, trades))
                 return None
+            if _pause_after(trades):
+                self._answer(FetchedBackfill(request, trades))
+                trades = []
         self._answer(FetchedBackfill(request, trades))
         return oldest
 
@@ -212,34 +239,37 @@ class TradeFetcher:
 
     def _read_pages(self, request: MissingTrades, missing: set[int]) -> None:
         """Read the pages with *missing* trades, and remove from those what was found."""
-        assert self._client is not None
         newer, product = request.newer, request.product_id
         while missing and not self._closed.is_set() and time.monotonic() < request.until:
-            received = self._client.get(self._rules.trades_path(product, older_than=newer)).body
-            found = self._rules.trades(product, received)
-            self._pass_on(request, missing, found, self._rules.trade_items(received), time.time_ns())
-            oldest = min(found, key=lambda each: each.trade_id, default=None)
-            if oldest is None or oldest.trade_id <= min(missing, default=0):
+            items, ns = self._get(self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
+            self._pass_on(request, missing, [each for each in items if each[0] in missing], ns)
+            oldest = min(items, default=None)
+            if oldest is None or oldest[0] <= min(missing, default=0):
                 return
-            if newer is not None and oldest.trade_id >= newer.trade_id:  # the page goes no further back
+            if newer is not None and oldest[0] >= newer.trade_id:  # the page goes no further back
                 return
-            newer = oldest
+            newer = self._rules.trade(product, oldest[1])
 
-    def _pass_on(
-        self,
-        request: MissingTrades,
-        missing: set[int],
-        found: tuple[RestTrade, ...],
-        items: tuple[bytes, ...],
-        received_ns: int,
-    ) -> None:
+    def _pass_on(self, request: MissingTrades, missing: set[int], found: list[TradeItem], received_ns: int) -> None:
+        """Pass on what was *found*, but what is *missing* still; raises `FrameMalformed` after the others."""
+        failure: FrameMalformed | None = None
         trades: list[Trade] = []
-        for each, item in zip(found, items, strict=True):
-            if each.trade_id in missing and (trade := self._venue.new_trade(each)) is not None:
-                missing.discard(each.trade_id)
+        for number, item in found:
+            try:
+                trade = self._venue.new_trade(self._rules.trade(request.product_id, item))
+            except FrameMalformed as error:
+                failure = error
+                continue
+            if trade is not None and number in missing:
+                missing.discard(number)
                 trades.append(stamp(trade, RestOrigin(item, received_ns, 0)))
+                if _pause_after(trades):
+                    self._answer(FetchedTrades(request, trades))
+                    trades = []
         if trades:
             self._answer(FetchedTrades(request, trades))
+        if failure is not None:
+            raise failure
 
     def _answer(self, answer: FetchedTrades | FetchedBackfill) -> None:
         self.answers.append(answer)
@@ -255,6 +285,14 @@ class TradeFetcher:
             *(request.first, request.last, request.product_id, error),
         )
         self._warned = True
+
+
+def _pause_after(made: Sequence[object]) -> bool:
+    """After each `_AT_ONCE` of what was *made*, let other threads compute, and return True."""
+    if len(made) % _AT_ONCE:
+        return False
+    time.sleep(_PAUSE)
+    return True
 
 
 def _follows(page: Sequence[tuple[RestTrade, bytes, int]], newer: RestTrade) -> bool:

@@ -3,8 +3,8 @@
 Rules:
 - From the detection of missing trades on, the router passes the product's trades and heartbeats to this class instead
   of their observers. `TradeRepair` decides what is output, and when. All other messages pass as ever.
-- A held message keeps the epoch of its receipt. Trades that could not be had raise the epoch of the product's trades
-  where they are missing in the output, so the messages after them get a higher one.
+- What comes out is queued and delivered by `RepairOutput`, in small parts. Until all of a product is delivered, its
+  trades and heartbeats are queued, too.
 - The trades of a backfill (see `backfills.py`) come out in the same way, before the first trade of their product. They
   have the epoch with which the product's trades began.
 - Everything is delivered on the thread of the feed, between the frames that it reads.
@@ -12,25 +12,18 @@ Rules:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import groupby
 
 from reactivex import Observer
 
 from rxfeed.core import (
-    EPOCH_KINDS,
-    TRADES,
     Awaited,
-    BackfilledTrades,
     GapDetector,
     LostTrades,
     Missed,
     Pair,
     Reconnect,
     Repair,
-    RepairedNumbers,
-    RepairedTrades,
     Restarted,
     TradeRepair,
     in_seconds,
@@ -38,7 +31,8 @@ from rxfeed.core import (
 from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import HeldRestOrigin, is_of_several, with_epoch, with_epochs
+from rxfeed.feed.held_messages import is_of_several
+from rxfeed.feed.repair_output import Output, RepairOutput
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
 from rxfeed.market import BackfilledOrigin, Message, PriorOrigin, PriorTrade, Trade, of_connection, stamp
@@ -70,11 +64,9 @@ class TradeRepairs:
         self._now = now
         self._machine = TradeRepair(policy or Repair())
         self._backfills = backfills
-        self._backfill_epochs: dict[str, int] = {}  # of the trades with which a product begins
+        self._out = RepairOutput(channel, streams, continuity)
         self._observer: Observer[Message] = Observer(self._hold)
         self._new: list[Awaited] = []  # not requested yet
-        self._epochs: dict[str, list[tuple[Awaited, int]]] = {}  # of the trades of each hole, less the losses
-        self._losses: Counter[str] = Counter()  # by product, since its trades are held
         self._begun = self._finished = False
         self._holding: set[str] = set()  # products of which this object gets the trades
         if policy is not None:
@@ -87,10 +79,12 @@ class TradeRepairs:
     @property
     def pending(self) -> bool:
         """True if `step` has something to do, or `remaining` has changed."""
-        return bool(self._begun or self._fetcher.answers)
+        return bool(self._begun or self._fetcher.answers or self._out.pending)
 
     def remaining(self, now: float) -> float | None:
         """Seconds until `step` has something to do; `None` if nothing is held."""
+        if self._out.pending:
+            return 0.0
         return self._machine.remaining(now)
 
     def begin(self, found: Awaited) -> None:
@@ -100,22 +94,19 @@ class TradeRepairs:
             self._output(self._machine.finish(self._now(), product))
             self._output([LostTrades(product, found.first, found.last)])
             return
-        epoch = self._continuity.of_kinds.get((product, TRADES), self._continuity.epoch(product))
-        self._epochs.setdefault(product, []).append((found, epoch - self._losses[product]))
+        self._out.awaited(found)
         self._new.append(found)
         self._begun = True
-        self._router.hold(product, self._observer)
-        self._holding.add(product)
+        self._hold_product(product)
 
     def subscribed(self, pairs: Iterable[Pair]) -> None:
         """These are the subscriptions from now on: the trades of new products are held for their backfill."""
         if self._backfills is None:
             return
         for product in self._backfills.subscribed(pairs, self._streams.now()):
-            if self._machine.expect(product, self._now(), FIRST_WITHIN):
+            if not self._out.waits_for(product) and self._machine.expect(product, self._now(), FIRST_WITHIN):
                 self._begun = True
-                self._router.hold(product, self._observer)
-                self._holding.add(product)
+                self._hold_product(product)
             else:
                 self._backfills.close(product, "trades of it are held already")
 
@@ -127,6 +118,7 @@ class TradeRepairs:
     def step(self) -> None:
         """Deliver what is due: answers, and what could not be had in time."""
         self._begun = False
+        self._deliver_next()
         if self._new:  # no message has come after the gap
             self._request(None)
         if self._backfills is not None:
@@ -142,6 +134,8 @@ class TradeRepairs:
         self._fetcher.close()
         self._take_answers()
         self._output(self._machine.finish(self._now()))
+        while self._deliver_next():
+            pass
 
     def close(self) -> None:
         """End the requests, without a delivery."""
@@ -169,17 +163,17 @@ class TradeRepairs:
             and self._begins(backfills, message)
         ):
             return
-        if self._losses:
-            losses = self._losses[str(message.product_id)]
-            if losses and EPOCH_KINDS[type(message)] == TRADES:
-                with_epoch(message, message.epoch - losses)
-        self._output(self._machine.hold(message, self._now()))
+        self._out.received(message)
+        if self._machine.holds(message.product_id):
+            self._output(self._machine.hold(message, self._now()))
+        else:
+            self._out.add([message])
 
     def _begins(self, backfills: Backfills, trade: Trade | PriorTrade) -> bool:
         """*trade* is one of the first of its product. True if it was taken, False if it waits as any other."""
         product = trade.product_id
         self._begun = True
-        self._backfill_epochs.setdefault(product, trade.epoch)
+        self._out.begins(product, trade.epoch)
         if isinstance(trade, Trade):
             backfills.came(trade)
             return False
@@ -194,7 +188,7 @@ class TradeRepairs:
             if origin is not None and is_of_several(origin):
                 kind = of_connection(PriorOrigin, trade.connection)
                 stamp(trade, kind(trade.raw, trade.received_ns, trade.epoch))
-            self._emit(trade)
+            self._out.emit(trade)
         return True
 
     def _request_backfills(self, backfills: Backfills) -> None:
@@ -245,99 +239,36 @@ class TradeRepairs:
 
     # ---- out
 
-    def _output(self, outputs: Iterable[Message | BackfilledTrades | RepairedTrades | LostTrades]) -> None:
-        lost: LostTrades | None = None
-        reported: RepairedTrades | None = None
-        held: list[Message] = []
-        products: set[str] = set()
-        for output in outputs:
-            products.add(str(output.product_id))
-            if isinstance(output, Message) and not _is_fetched(output):
-                held.append(output)
-                continue
-            self._deliver(held, reported)
-            held = []
-            if isinstance(output, BackfilledTrades):
-                self._streams.backfilled(self._channel, output)
-            elif isinstance(output, LostTrades):
-                lost = output
-                self._lose(output)
-            elif isinstance(output, RepairedTrades):
-                follows = lost is not None and lost.last + 1 == output.first
-                reported = output
-                self._report(output, output.first if lost is None or not follows else lost.first)
-            else:
-                self._deliver_fetched(output)
-        self._deliver(held, reported)
-        for product in products:
-            self._pass_again(product)
+    def _output(self, outputs: Iterable[Output]) -> None:
+        """Deliver *outputs*: the first of them at once, unless others wait, and the rest with the next steps."""
+        waits = self._out.pending
+        self._out.add(outputs)
+        if not waits:
+            self._deliver_next()
+        for product in self._out.products:
+            if product not in self._holding:
+                self._hold_product(product)
+
+    def _deliver_next(self) -> bool:
+        """Deliver the next outputs of one product; False if there are none."""
+        product = self._out.deliver()
+        if product is None:
+            return False
+        self._pass_again(product)
+        return True
+
+    def _hold_product(self, product: str) -> None:
+        self._router.hold(product, self._observer)
+        self._holding.add(product)
 
     def _pass_again(self, product: str) -> None:
-        """If nothing of *product* is held any more, its messages go to their observers again."""
-        if not self._machine.holds(product):
+        """If nothing of *product* is held or queued any more, its messages go to their observers again."""
+        if not self._machine.holds(product) and not self._out.waits_for(product):
             self._router.let_pass(product)
             self._holding.discard(product)
-            self._epochs.pop(product, None)
-            self._backfill_epochs.pop(product, None)
+            self._out.forget(product)
             if self._backfills is not None:
                 self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
-            del self._losses[product]
-
-    def _lose(self, lost: LostTrades) -> None:
-        product = lost.product_id
-        self._continuity.lost_of(product, (TRADES,))
-        self._losses[product] += 1
-        self._streams.found(Missed(product, self._channel, lost.first, lost.last))
-
-    def _report(self, run: RepairedTrades, first: int) -> None:
-        """Report the trades of *run*. Those from *first* on, some of them lost, are out of order from now on."""
-        self._continuity.settled(self._channel, run.product_id, first, run.last)
-        self._streams.found(RepairedNumbers(run.product_id, self._channel, run.first, run.last, run.seconds))
-
-    def _deliver_fetched(self, trade: Message) -> None:
-        assert isinstance(trade, Trade | PriorTrade)
-        product, number = trade.product_id, trade.trade_id
-        if isinstance(trade, PriorTrade):
-            epoch = self._backfill_epochs[product]
-        else:
-            epoch = next(epoch for hole, epoch in self._epochs[product] if hole.first <= number <= hole.last)
-        self._router.route_of(type(trade), product).count += 1
-        self._emit(with_epoch(trade, epoch + self._losses[product]))
-
-    def _deliver(self, held: list[Message], reported: RepairedTrades | None) -> None:
-        """Deliver messages that were *held*, and counted when they came.
-
-        Those that the venue sent again after an interruption are repaired, too. Some may be *reported* already.
-        """
-        for unreported, group in groupby(held, lambda message: message.repaired and not _is_of(message, reported)):
-            run = [*group]
-            if unreported:
-                first, last = (each.trade_id for each in (run[0], run[-1]) if isinstance(each, Trade))
-                self._streams.found(RepairedNumbers(run[0].product_id, self._channel, first, last))
-            for message in with_epochs(run, self._epoch_of):
-                self._emit(message)
-
-    def _epoch_of(self, message: Message) -> int:
-        of_trades = EPOCH_KINDS[type(message)] == TRADES
-        return message.epoch + (self._losses[str(message.product_id)] if of_trades else 0)
-
-    def _emit(self, message: Message) -> None:
-        router = self._router
-        router.deliver(router.subscribed(type(message), message.product_id), message)
-
-
-def _is_of(message: Message, run: RepairedTrades | None) -> bool:
-    return (
-        run is not None
-        and isinstance(message, Trade)
-        and message.product_id == run.product_id
-        and run.first <= message.trade_id <= run.last
-    )
-
-
-def _is_fetched(message: Message) -> bool:
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # the request it came from
-    return origin is not None and origin.apart and not isinstance(origin, HeldRestOrigin)
 
 
 def make_repairs(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
 from weakref import WeakSet
 
@@ -14,6 +13,7 @@ from rxfeed.sim.fault_injector import FaultInjector, Script
 from rxfeed.sim.fault_types import Fault
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.ledger import FrameCounters, LedgerBuilder, Log
+from rxfeed.sim.message_rate import SecondLimit
 from rxfeed.sim.venue import SimulatedVenue
 
 log = logging.getLogger(__name__)
@@ -35,9 +35,8 @@ class Clients:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
-        self._connection_limit = connection_limit
-        self._clock = clock
-        self._times: deque[float] = deque()  # of the connections in the last second
+        self.allowed = SecondLimit(connection_limit, clock).takes
+        """Whether one more connection is within the limit of a second; it counts then."""
         self.venue = venue
         self.slow_consumer = text_frame("error", encode(venue.slow_consumer)).wire
         self.accepted = 0
@@ -75,18 +74,6 @@ class Clients:
         tally = self.counters.open(self._arrived)
         script = self.script.of(self._arrived)
         return self._arrived, FaultInjector(self._arrived, script, tally, self.log, self.venue.identify), tally
-
-    def allowed(self) -> bool:
-        """Whether one more connection is within the limit of a second; it counts then."""
-        if self._connection_limit is None:
-            return True
-        now = self._clock()
-        while self._times and self._times[0] <= now - 1:
-            self._times.popleft()
-        if len(self._times) >= self._connection_limit:
-            return False
-        self._times.append(now)
-        return True
 
     def may_fail_handshake(self) -> bool:
         """Whether there may be a fault of the handshake for the next connection."""

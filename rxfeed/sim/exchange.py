@@ -51,10 +51,12 @@ class Exchange(ExchangeCounts):
     whether time passes by itself, from the first subscription on; if not, nothing happens until `step` or `advance`.
     *credentials*: those that open the channels of Exchange which need authentication; without them, no client can
     subscribe to these. *public_keys*: the same for Advanced Trade, by key name, as PEM or as keys of `cryptography`;
-    see `key_pair`. *message_limit*: messages without authentication that Advanced Trade takes a second (8 at Coinbase).
-    *connection_limit*: new connections a second, above which the handshake is answered with 429 (8 at Coinbase).
-    *rest_limit*: HTTP requests a second, above which the answer is 429 (10 at Coinbase). `None` for any of them: no
-    limit. *subscribe_timeout*: seconds after which a client without a subscription is closed with 1008; `None`: never.
+    see `key_pair`. *message_limit*: messages of all clients together a second. If there are more, Exchange closes the
+    client with the error `ErrSlowRead` (100 at Coinbase), and Advanced Trade answers with an error (8 at Coinbase, of
+    those without authentication). *connection_limit*: new connections a second, above which the handshake is answered
+    with 429 (8 at Coinbase). *rest_limit*: HTTP requests a second, above which the answer is 429 (10 at Coinbase).
+    `None` for any of them: no limit. *subscribe_timeout*: seconds after which a client without a subscription is closed
+    with 1008; `None`: never.
     *start*: the virtual time of the first event; `None`: now, or a month ago if virtual time may run ahead of the
     clock, since windows take no trade from the future. *ssl*: a server's context, for `wss`. *port*: 0 picks a free
     one. *backlog*: frames that may wait for a client that reads too slowly, before it is sent `ErrSlowConsume` and
@@ -101,6 +103,7 @@ class Exchange(ExchangeCounts):
         simulated = simulated_venue(venue)
         access = Access(credentials, dict(public_keys or {}), message_limit)
         simulated.check(access)
+        self._products = dict.fromkeys(ids)  # those that clients may name
         if ssl is not None and not isinstance(ssl, tls.SSLContext):
             raise ConfigError(f"ssl: {ssl!r} is not an ssl.SSLContext")
 
@@ -274,6 +277,29 @@ class Exchange(ExchangeCounts):
         """The engine's own book: `bids` and `asks`, each (price, size), best first."""
         return self._server.read(lambda: self._engine(product_id).levels())
 
+    # Products
+
+    def list_product(self, product_id: str) -> None:
+        """Trade another product, or one again that was delisted.
+
+        The REST list of products has it at once, the channel `status` with its next message.
+        """
+        (name,) = arguments.product_ids([product_id])
+        self._server.wait(self._live.list_product(name, self._engines_of(name)))
+        self._products.setdefault(name)
+
+    def delist_product(self, product_id: str) -> None:
+        """Trade a product no longer, except the last one: it has no further messages.
+
+        In the REST list of products and in the channel `status` its status is `delisted`.
+        """
+        if product_id not in self._products or len(self._products) == 1:
+            raise ConfigError(f"product_id: {product_id!r} is none of {', '.join(self._products)}, or the last one")
+        del self._products[product_id]
+        others = {name for each in self._products for name in self._engines_of(each)}
+        own = tuple(each for each in self._engines_of(product_id) if each not in others)
+        self._server.wait(self._live.delist_product(product_id, own))
+
     # Orders
 
     def place_order(
@@ -321,6 +347,9 @@ class Exchange(ExchangeCounts):
         if isinstance(fault, tuple(OF_A_MARKET)):
             _ = self._live  # it takes a market
         self._server.wait(self._server.inject(fault))
+
+    def _engines_of(self, product_id: str) -> tuple[str, ...]:
+        return self._clients.venue.engines([product_id])
 
     @property
     def _live(self) -> LiveMarket:

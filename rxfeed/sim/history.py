@@ -63,13 +63,13 @@ class TradedSpan(NamedTuple):
 
 
 class ProductHistory:
-    """The history of one product, from the first trade of its *engine* on."""
+    """The history of one product, from the first trade of its *engine* on; *prior*: with made-up trades before it."""
 
-    def __init__(self, engine: MatchingEngine, micros: int) -> None:
+    def __init__(self, engine: MatchingEngine, micros: int, *, prior: bool = True) -> None:
         self.product = engine.product
         self._trades: deque[PastTrade] = deque(maxlen=KEPT)
         self._minutes: dict[int, TradedSpan] = {}
-        self._prior: list[PastTrade] | None = None
+        self._prior: list[PastTrade] | None = None if prior else []
         self._prior_minutes: dict[int, TradedSpan] = {}
         assert engine.last_match is not None
         self.first = self.add(engine.last_match, micros)

@@ -16,6 +16,10 @@ class LevelChanges:
         self._arriving: dict[str, str] = {}  # product id -> the order received last, if not open
         self._moved: dict[str, dict[Level, str]] = {name: {} for name in products}
 
+    def listed(self, product: str) -> None:
+        """*product* is one of the products from now on."""
+        self._moved.setdefault(product, {})
+
     def add(self, event: OrderEvent) -> tuple[bool, tuple[Level, ...]]:
         """Whether the order of *event* was on the book, and the levels that the event changes."""
         product_id = event.product_id

@@ -24,6 +24,7 @@ class LiveMarket:
         self, simulation: Simulation, protocol: VenueProtocol, clients: Clients, *, speed: float | None, auto: bool
     ) -> None:
         self.market = market = simulation.market
+        self._simulation = simulation
         self._orders = simulation.orders
         self.protocol = protocol
         self._clients = clients
@@ -113,6 +114,20 @@ class LiveMarket:
     async def cancel(self, order_id: str) -> None:
         """Cancel an order of `place`."""
         self._orders.cancel(order_id)
+        self._clients.pump()
+
+    async def list_product(self, product_id: str, traded: tuple[str, ...]) -> None:
+        """Clients may subscribe to *product_id*, with the data of the *traded* product."""
+        for each in traded:
+            self._simulation.list_product(each)
+        self.protocol.listed(product_id)
+        self._clients.pump()
+
+    async def delist_product(self, product_id: str, traded: tuple[str, ...]) -> None:
+        """Clients can subscribe to *product_id* no longer; the *traded* products that are its own have no events."""
+        self.protocol.delisted(product_id)
+        for each in traded:
+            self.market.delist_product(each)
         self._clients.pump()
 
     def _slice(self, orders: int, end: int | None = None) -> int:

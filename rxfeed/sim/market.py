@@ -59,10 +59,11 @@ class Market:
         self._next_tick = (self.micros // TICK + 1) * TICK
         self._fair: dict[str, float] = {}
         self.engines: dict[str, MatchingEngine] = {}
+        self.delisted: set[str] = set()  # products without events, now
         self.kept: set[str] = set()  # orders that only their owner cancels or changes
         for product_id in products:
             self._open(Product(product_id))
-        self._products = tuple(self.engines)
+        self._products = tuple(self.engines)  # those with events
 
     @property
     def time(self) -> datetime:
@@ -99,13 +100,30 @@ class Market:
         self._order(self.engines[self._random.choice(self._products)])
         return True
 
+    def list_product(self, product_id: str) -> bool:
+        """Trade *product_id* from now on; True if it was never traded before."""
+        new = product_id not in self.engines
+        if new:
+            publish, self.publish = self.publish, lambda event: None
+            self._open(Product(product_id))
+            self.publish = publish
+        self.delisted.discard(product_id)
+        self._products = tuple(each for each in self.engines if each not in self.delisted)
+        return new
+
+    def delist_product(self, product_id: str) -> None:
+        """Trade *product_id* no longer. The last product stays, since a market has one."""
+        self.delisted.add(product_id)
+        self._products = tuple(each for each in self.engines if each not in self.delisted)
+
     def wait_until(self, micros: int) -> None:
         """Move the clock to *micros*; there are no events before it."""
         self.micros = max(self.micros, micros)
 
     def _tick(self) -> None:
         if self.micros % MICROSECONDS == 0:
-            for product_id, engine in self.engines.items():
+            for product_id in self._products:
+                engine = self.engines[product_id]
                 self.publish(
                     HeartbeatEvent(
                         last_trade_id=engine.last_trade_id,

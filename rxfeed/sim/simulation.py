@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxfeed.core.matching import Event, HeartbeatEvent, MatchEvent, TickEvent
-from rxfeed.sim.history import MarketHistory
+from rxfeed.sim.history import MarketHistory, ProductHistory
 from rxfeed.sim.market import Market
 from rxfeed.sim.own_orders import OwnOrders
 
@@ -23,6 +23,12 @@ class Simulation:
         """Pass every event to *publish* from now on."""
         self._publish = publish
         self.market.publish = self._keep
+
+    def list_product(self, product_id: str) -> None:
+        """Trade *product_id* from now on."""
+        market = self.market
+        if market.list_product(product_id):
+            self.history.of[product_id] = ProductHistory(market.engines[product_id], market.shown_micros, prior=False)
 
     def _keep(self, event: Event) -> None:
         if isinstance(event, MatchEvent):

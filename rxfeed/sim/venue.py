@@ -21,6 +21,13 @@ class Client(Protocol):
     """A receiver of frames."""
 
     def offer(self, frame: Frame | Unnumbered) -> None: ...
+    def pump(self) -> None:
+        """Write what was offered."""
+        ...
+
+    def close_soon(self, code: int, reason: str) -> None:
+        """Close the connection; frames that are not written are lost."""
+        ...
 
     def refusal(self, channel: str) -> str | None:
         """The error text that the next subscription to *channel* gets in place of frames, if a fault refuses it."""
@@ -57,6 +64,14 @@ class VenueProtocol(Protocol):
         """Answer an HTTP request."""
         ...
 
+    def listed(self, product_id: str) -> None:
+        """Clients may name *product_id* from now on; the market trades it."""
+        ...
+
+    def delisted(self, product_id: str) -> None:
+        """Clients may name *product_id* no longer."""
+        ...
+
 
 class RecordedSubscriber(Protocol):
     """The subscriptions of a client to a recording: every request is accepted, signed or not."""
@@ -76,7 +91,8 @@ class Access:
     """What decides about requests: the accepted keys, and the number of messages a second.
 
     *credentials*: of Exchange. *public_keys*: of Advanced Trade, by the name of the key. *message_limit*: messages
-    without authentication that all clients together may send a second; `None`: any number.
+    that all clients together may send a second, those of Advanced Trade with authentication not counted; `None`: any
+    number.
     """
 
     credentials: object = None

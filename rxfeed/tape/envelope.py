@@ -9,7 +9,8 @@ Rxfeed-From       `<session> <number> <count> <settled>`: the run of the publish
                   its number on its subject, and the number below which all messages of the session are on the tape
                   or refused as duplicates. Of a book, a fifth part: the revision of the publisher's lease
 Rxfeed-Kind       `line` if the payload is a line of a recording (an event, a malformed frame) instead of a frame,
-                  `session` for the description of the publisher, `alive` for a sign of life, `end` for its end
+                  `session` for the description of the publisher, `alive` for a sign of life (its payload is the receipt
+                  of the newest message of the session that was sent before), `end` for its end
 Rxfeed-Part       `0/5`: the first of five parts of a payload that is larger than the server takes
 """
 

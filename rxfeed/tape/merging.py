@@ -3,17 +3,20 @@
 Rules:
 - The rules are those of `rxfeed.core.Merge`, each session being a collector; the server has refused most copies before.
 - The result depends on the items and their order alone. Time is that of receipts and signs of life on the tape.
+- A sign of life has the receipt of the publisher's newest message. It shows what the publisher was receiving while the
+  server refused its copies. A publisher that is alive and receives nothing covers nothing.
 - A book is published by the session with its lease; its messages have the revision of the lease. A message with a
   lower revision than one before is from a publisher that has lost the lease: it is dropped.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from rxfeed.core import BookOwnerChanged, ConnectionChange, Merge, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core import BookOwnerChanged, ConnectionChange, Merge, MergedItem, ReceivedItem
 from rxfeed.errors import ConfigError
 from rxfeed.recording import Line, decode_line, doubted_kinds, merged_statuses, received_frame, received_line
 from rxfeed.tape.envelope import ItemKind, TapeItem
@@ -80,6 +83,9 @@ class TapeMerge:
             return
         if item.lease and not self._has_lease(item, publisher):
             return
+        if item.kind is ItemKind.ALIVE:
+            yield from self._alive(item, publisher)
+            return
         for received in self._received(item, publisher):
             yield from merged_statuses(self._merge.step(received), self._missing)
 
@@ -98,6 +104,12 @@ class TapeMerge:
         change = ReceivedItem(publisher.number, ns, ConnectionChange(up=False, over=True))
         yield from merged_statuses(self._merge.step(change), self._missing)
 
+    def _alive(self, item: TapeItem, publisher: _Publisher) -> Iterator[MergedItem]:
+        """Time has passed. What the publisher has received until then may have been refused as copies."""
+        with contextlib.suppress(ValueError):
+            self._merge.received_until(publisher.number, int(item.payload or b"0"))
+        yield from merged_statuses(self._merge.passed(item.received_ns), self._missing)
+
     def _received(self, item: TapeItem, publisher: _Publisher) -> Iterator[ReceivedItem]:
         number = publisher.number
         if item.kind is ItemKind.FRAME:
@@ -106,8 +118,6 @@ class TapeMerge:
         elif item.kind is ItemKind.LINE:
             line = decode_line(item.payload)
             yield from received_line(number, publisher.decode, self._venue, publisher.ids, line, publisher.up)
-        else:
-            yield ReceivedItem(number, item.received_ns, StatusEvent(None))
 
     def _has_lease(self, item: TapeItem, publisher: _Publisher) -> bool:
         """False for a book's message of a publisher that has lost the lease; follows a lease that has moved."""

@@ -52,7 +52,7 @@ class NatsFeed(MessageSource):
     numbers. A message that one publisher missed waits for the copy of another, for at most *patience* seconds of the
     tape's time; a `Gap` is emitted, and epochs rise, only if no publisher has received it. Epochs are counted anew, and
     events of a connection are emitted if no other publisher is connected. A product's book is that of one publisher
-    until another one takes its lease; then the product's epoch rises, and the book begins with a snapshot.
+    until another one takes its lease; then the epoch of the book rises, and the book begins with a snapshot.
 
     If the server is not available, the feed waits, and continues behind the last message: no message is missing,
     doubled, or in another order. The log has a warning, and `problem` the reason. Refused credentials end the feed.

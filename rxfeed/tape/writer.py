@@ -18,12 +18,13 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from rxfeed.errors import ConfigError, ConnectionLost, RxfeedError, SinkError
+from rxfeed.market import Message
 from rxfeed.operators import BoundedQueue, ForkedQueue
 from rxfeed.recording import Recordable
 from rxfeed.sinks import RetryPolicy
@@ -118,6 +119,7 @@ class TapeWriter:
         self._unreported: list[int] = [0, 0, 0]
         self._described_at = self._alive_at = 0.0
         self._known = False
+        self._received_ns = 0  # the receipt of the newest message that was sent
         self._lost = 0
         self._cause: Exception | None = None
         self._finished = threading.Event()
@@ -271,6 +273,7 @@ class TapeWriter:
                 envelopes = [each for each in map(encode, items) if each is not None]
                 for part in [part for each in envelopes for part in self._flight.add(each, self._most)]:
                     await self._send(client, part)
+                self._received_ns = _newest(items, self._received_ns)
                 await asyncio.sleep(0)
                 continue
             if queue.is_over:
@@ -364,7 +367,7 @@ class TapeWriter:
                 continue
             if now - self._alive_at >= _ALIVE and len(self._flight) < self._settings.in_flight:
                 self._alive_at = now
-                await self._publish_one(client, self._encoder.own(ItemKind.ALIVE, b""))
+                await self._publish_one(client, self._encoder.own(ItemKind.ALIVE, b"%d" % self._received_ns))
                 if now - self._described_at >= _DESCRIBED:
                     await self._describe(client)
 
@@ -496,3 +499,8 @@ class TapeWriter:
         outcome = SinkError(f"{lost} items not published: {why}", lost)
         outcome.__cause__ = cause
         return outcome
+
+
+def _newest(items: Sequence[Recordable], before: int) -> int:
+    """The latest receipt of the messages in *items*, and *before*."""
+    return max(before, *(each.received_ns for each in items if isinstance(each, Message)), 0)

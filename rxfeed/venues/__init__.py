@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.numbers import FrameLine, NumberGroup, NumberReader
 from rxfeed.venues.registry import DEFAULT_VENUE, VENUES, venue, venue_at
-from rxfeed.venues.rest import RestBook, RestCandle, RestProduct, RestRules, RestTrade, aliases
+from rxfeed.venues.rest import RestBook, RestCandle, RestProduct, RestRules, RestTrade, TradeItem, aliases
 from rxfeed.venues.venue import (
     ARRAY_KEY,
     Channel,
@@ -51,6 +51,7 @@ __all__ = [
     "RestRules",
     "RestTrade",
     "Subscription",
+    "TradeItem",
     "Venue",
     "aliases",
     "message_id",

@@ -17,6 +17,8 @@ from rxfeed.errors import ConfigError, FrameMalformed
 from rxfeed.market import UNDECODED, Count, Level, Side, Time, check, check_sizes
 
 T = TypeVar("T")
+TradeItem: TypeAlias = tuple[int, bytes]
+"""The id of a trade of an answer, and its bytes: most of an answer may not be needed, so these are not decoded."""
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | Decimal | None"
 """What JSON can be, decoded."""
 decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -74,6 +76,10 @@ class TradeRow(msgspec.Struct):
         )
 
 
+class _Numbered(msgspec.Struct):
+    trade_id: int
+
+
 class RestCandle(msgspec.Struct, frozen=True, kw_only=True):
     """The candle of the time from *start* on."""
 
@@ -116,16 +122,25 @@ class RestRules(Protocol):
 
     def products_path(self) -> str: ...
     def products(self, body: bytes) -> tuple[RestProduct, ...]: ...
-    def trades_path(self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None) -> str:
-        """The path of the newest trades, or of those before *older_than* (which may be among them)."""
+    def trades_path(
+        self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None, back_to: int = 0
+    ) -> str:
+        """The path of the newest trades, or of those before *older_than* (which may be among them).
+
+        *back_to*: trades with a lower id are not needed.
+        """
         ...
 
     def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
         """The trades of an answer, newest first."""
         ...
 
-    def trade_items(self, body: bytes) -> tuple[bytes, ...]:
-        """The bytes of each trade of an answer, in the same order."""
+    def trade_items(self, body: bytes) -> tuple[TradeItem, ...]:
+        """The trades of an answer, in the same order, as they are."""
+        ...
+
+    def trade(self, product: str, item: bytes) -> RestTrade:
+        """One of them."""
         ...
 
     def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
@@ -150,6 +165,14 @@ def path(template: str, product: str = "", **query: object) -> str:
     given = {name: str(value) for name, value in query.items() if value is not None}
     filled = template.format(product=quote(product, safe=""))
     return f"{filled}?{urlencode(given)}" if given else filled
+
+
+def numbered(items: list[msgspec.Raw]) -> tuple[TradeItem, ...]:
+    """The *items* of an answer with trades, each with its id."""
+    return tuple((_id(each).trade_id, bytes(each)) for each in items)
+
+
+_id = msgspec.json.Decoder(_Numbered, strict=False).decode  # an id may be a text
 
 
 def parsed(what: str, parse: Callable[[], T]) -> T:

@@ -134,6 +134,8 @@ class Venue:
     credentials_check: str = "check key, secret and passphrase"
     """What to do about credentials that the venue refuses."""
     limits: Limits = Limits()
+    deployments: tuple[str, ...] = ()
+    """The times of the week at which it restarts its servers, as `WeekTime` has them."""
     common: Mapping[str, str] = {}
     """The venue's channels, by the names that are the same for every venue: `trades`, `book`, `ticker`, `heartbeat`,
     `user` and `status`."""

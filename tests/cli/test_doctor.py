@@ -59,7 +59,7 @@ def test_doctor_passes_on_the_other_venue(capsys: pytest.CaptureFixture[str]) ->
 def test_doctor_names_an_unknown_product_and_its_relatives(
     exchange: Exchange, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, out = checked(capsys, "BTC-XYZ", "--url", exchange.url, "--seconds", "2")
+    status, out = checked(capsys, "BTC-XYZ", "--url", exchange.url, "--seconds", "20")
     assert status == ExitStatus.SUBSCRIPTION
     assert "BTC-XYZ is not a product of the venue -> of that currency there is BTC-EUR, BTC-USD" in failure(out)
 
@@ -77,9 +77,9 @@ def test_doctor_names_a_channel_that_needs_a_key(exchange: Exchange, capsys: pyt
         (faults.HttpStatus(401), 5, ExitStatus.HANDSHAKE, "handshake", "wss://user:password@host"),
         (faults.HttpStatus(403), 5, ExitStatus.HANDSHAKE, "handshake", "refuses this address or region"),
         (faults.HttpStatus(503), 5, ExitStatus.HANDSHAKE, "handshake", "the server fails"),
-        (faults.SlowHandshake(3.0), 0.3, ExitStatus.HANDSHAKE, "handshake", "does not answer: try again"),
-        (faults.Silence(), 0.3, ExitStatus.SUBSCRIPTION, "subscribe", "answers no request"),
-        (faults.Silence(after=1), 0.3, ExitStatus.DATA, "data", "add --channel heartbeat"),
+        (faults.SlowHandshake(4.0), 1.5, ExitStatus.HANDSHAKE, "handshake", "does not answer: try again"),
+        (faults.Silence(), 1.5, ExitStatus.SUBSCRIPTION, "subscribe", "answers no request"),
+        (faults.Silence(after=1), 1.5, ExitStatus.DATA, "data", "add --channel heartbeat"),
         (faults.RefusedChannel("ticker"), 5, ExitStatus.SUBSCRIPTION, "subscribe", "it needs a key: give --auth"),
         (faults.Vanish(after=1, connection=2), 5, ExitStatus.DATA, "data", "try again"),
     ],
@@ -131,7 +131,7 @@ def test_doctor_names_a_clock_that_is_off(
     monkeypatch.setattr(doctor, "now", lambda: datetime.now(UTC) + timedelta(minutes=minutes))
     status, out = checked(capsys, "BTC-USD", "--url", exchange.url)
     assert status == ExitStatus.CLOCK
-    assert re.search(rf"FAILED clock this machine's clock is 1(19|20|21) s {way} the server's -> set it", out)
+    assert re.search(rf"FAILED clock this machine's clock is 1[12]\d s {way} the server's -> set it", out)
     assert "ok data ticker" in out  # the later steps are checked, too
 
 
@@ -161,7 +161,7 @@ def test_doctor_checks_credentials(
     for name, value in (("KEY", "key"), ("SECRET", secret), ("PASSPHRASE", "phrase")):
         monkeypatch.setenv(f"COINBASE_API_{name}", value)
     with Exchange(["BTC-USD"], seed=3, rate=500, credentials=Credentials("key", SECRET, "phrase")) as exchange:
-        args = ["BTC-USD", "--channel", "level2", "--auth", "--url", exchange.url, "--seconds", "3"]
+        args = ["BTC-USD", "--channel", "level2", "--auth", "--url", exchange.url, "--seconds", "20"]
         found, out = checked(capsys, *args)
     assert found == status
     assert secret not in out
@@ -178,7 +178,7 @@ def test_doctor_checks_credentials_of_the_other_venue(
         monkeypatch.setenv("COINBASE_API_KEY", pair.name)
         monkeypatch.setenv("COINBASE_API_SECRET", pair.private_key)
         with Exchange(["BTC-USD"], venue="coinbase_advanced", seed=3, rate=500, public_keys=with_keys) as exchange:
-            args = ["--venue", "coinbase_advanced", "--channel", "trades", "--auth", "--seconds", "3"]
+            args = ["--venue", "coinbase_advanced", "--channel", "trades", "--auth", "--seconds", "20"]
             return checked(capsys, "BTC-USD", *args, "--url", exchange.url)
 
     assert check(pair, {pair.name: pair.public_key})[0] == ExitStatus.OK

@@ -94,7 +94,7 @@ def test_ls_shows_a_file_whose_name_is_no_text(tmp_path: Path, start: Start) -> 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_record_sums_up_in_any_encoding(encoding: str, exchange: Exchange, tmp_path: Path, start: Start) -> None:
     folder = tmp_path / NAME
-    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(folder), "--seconds", "0.5")
+    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(folder), "--seconds", "2")
     out = output_of(start(*args, **in_encoding(encoding)), encoding)
     assert f"in 1 file of {str(tmp_path)[:5]}" in out
     assert f"{shown(NAME, encoding)[-5:]}\n" in out  # the middle of the path is left out
@@ -159,7 +159,7 @@ def test_watch_shows_no_control_character(capsys: pytest.CaptureFixture[str]) ->
 def test_record_continues_with_stdout_on_a_full_disk(
     streams: tuple[str, ...], exchange: Exchange, tmp_path: Path, start: Start
 ) -> None:
-    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path), "--seconds", "1")
+    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path), "--seconds", "2")
     with FULL.open("w") as full:
         process = start(*args, **dict.fromkeys(streams, full))
         out, err = process.communicate(timeout=50)
@@ -236,7 +236,7 @@ def test_record_works_without_standard_streams(exchange: Exchange, tmp_path: Pat
         os.close(1)
         os.close(2)
 
-    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path), "--seconds", "1")
+    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path), "--seconds", "2")
     process = start(*args, preexec_fn=close_them)
     wait_until(lambda: bool(segments(tmp_path)))
     (path,) = segments(tmp_path)
@@ -265,7 +265,7 @@ def test_record_draws_in_any_encoding(
 ) -> None:
     master, slave = terminal
     folder = tmp_path / NAME
-    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(folder), "--seconds", "1")
+    args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(folder), "--seconds", "2")
     environment = {"PYTHONIOENCODING": encoding, "TERM": "xterm", "COLUMNS": "200"}
     process = start(*args, stdout=slave, env=environment)
     os.close(slave)

@@ -48,7 +48,7 @@ def test_watch_prints_a_frame_of_several_messages_once(capsys: pytest.CaptureFix
 
 def test_record_records_another_venue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Venue(after(2, FRAMES)) as venue:
-        assert main(["record", BTC, *OPTIONS, "--url", venue.url, "--to", str(tmp_path), "--seconds", "1"]) == 3
+        assert main(["record", BTC, *OPTIONS, "--url", venue.url, "--to", str(tmp_path), "--seconds", "3"]) == 3
     assert catalogue(tmp_path).total.by_type["market_trade"] == 2
     assert main(["ls", str(tmp_path)]) == 0
     assert "market_trade" in capsys.readouterr().out

@@ -80,6 +80,15 @@ class Scene:
     def ids(self) -> list[int]:
         return [each.trade_id for each in self.messages if hasattr(each, "trade_id")]
 
+    def subscribed(self, number: int, *channels: str) -> None:
+        self.bring(number, acknowledgement(self.name, channels))
+        self.out.clear()
+
+    def epochs_of(self, *fields: str) -> list[int]:
+        """The epochs of the messages with these *fields*."""
+        delivered: list[Delivered] = self.of(Delivered)
+        return [each.epoch for each in delivered if all(hasattr(each.message, field) for field in fields)]
+
     @property
     def epochs(self) -> list[int]:
         return [each.epoch for each in self.out if isinstance(each, Delivered)]
@@ -277,22 +286,44 @@ def test_arbitration_keeps_epochs_if_one_of_two_is_lost(name: str) -> None:
 def test_arbitration_doubts_a_connection_that_was_not_heard_from() -> None:
     """Connection 2 is broken while 1 reconnects, and that is detected later: both may have missed something."""
     scene = Scene()
+    scene.subscribed(1, "matches", "ticker")
+    scene.subscribed(2, "matches", "ticker")
+    scene.bring(1, ticker(1, time=1, sequence=1))
     scene.trade(1, 1)
     scene.close(1)
     scene.open(1)
     scene.close(2)
-    scene.trade(1, 2)
-    assert scene.epochs[-1] == 1
+    scene.bring(1, ticker(1, time=2, sequence=5))
+    assert scene.epochs_of("best_bid") == [0, 1]
 
 
 def test_arbitration_raises_epochs_of_what_no_other_covers() -> None:
     scene = Scene()
-    scene.bring(2, acknowledgement(scene.name, ["level2"]))
+    scene.subscribed(1, "matches", "ticker")
+    scene.subscribed(2, "level2")
     scene.trade(1, 1)
+    scene.bring(1, ticker(1, time=1, sequence=1))
     scene.close(1)
     scene.open(1)
+    scene.bring(1, ticker(1, time=2, sequence=5))
     scene.trade(1, 2)
-    assert [each.epoch for each in scene.of(Delivered) if hasattr(each.message, "trade_id")] == [0, 1]
+    assert scene.epochs_of("best_bid") == [0, 1]
+    assert scene.epochs_of("trade_id", "maker_order_id") == [0, 0]
+
+
+@both_venues
+@pytest.mark.parametrize("missing", [0, 1])
+def test_arbitration_raises_epochs_of_trades_if_numbers_are_missing(missing: int, name: str) -> None:
+    """All connections may have missed something; the next trade shows whether they did."""
+    scene = Scene(name, count=3)
+    scene.trade(1, 1)
+    scene.close(1)
+    scene.close(2)
+    scene.open(1)
+    scene.trade(1, 2 + missing)
+    scene.wait(PATIENCE)
+    assert [(each.first, each.last) for each in scene.of(Missed)] == [(2, 2)][:missing]
+    assert scene.epochs_of("trade_id") == [0, missing]
 
 
 @both_venues
@@ -404,3 +435,21 @@ def test_book_that_may_have_missed_something_waits_for_a_snapshot() -> None:
     scene.bring(1, book_update(("buy", 2, 1), **of))
     assert scene.messages[-1] is snapshot
     assert [each.epoch for each in scene.of(Delivered) if each.message.product_id] == [0, 0, 1]
+
+
+@both_venues
+def test_interruptions_are_what_no_other_connection_brings(name: str) -> None:
+    scene = Scene(name)
+    machine = scene.machine
+    scene.trade(1, 1)
+    scene.close(1)
+    scene.trade(2, 2)
+    assert machine.interruptions == 0
+    scene.open(1)
+    scene.bring(1, book(venue=name))  # pyright: ignore[reportArgumentType]
+    scene.close(1)
+    assert machine.interruptions == 1  # its book
+    scene.open(1)
+    scene.bring(1, acknowledgement(name, []))
+    scene.close(2)
+    assert machine.interruptions == 2

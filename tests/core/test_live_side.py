@@ -6,12 +6,13 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed.core import live_side, recorded_map
+from rxfeed.core import live_side, recorded_states
 from rxfeed.core.live_side import LiveSide
 from rxfeed.core.sorted_map import SortedMap
 
@@ -24,7 +25,7 @@ LEVELS = st.lists(st.tuples(PRICES, SIZES), max_size=20)
 def short() -> Iterator[None]:
     """Short lists of changes, and a heap that is made anew often."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(recorded_map, "_CHANGES", 3)
+    patch.setattr(recorded_states, "_CHANGES", 3)
     patch.setattr(live_side, "_GONE", 2)
     yield
     patch.undo()
@@ -47,14 +48,15 @@ def test_states_are_those_of_a_dict(begin: object, steps: object, highest: bool,
         state = side.recorded.state
         kept.append((state, dict(model)))
         if is_read:
-            assert list(state) == sorted(model.items())
+            assert list(state.form) == sorted(model.items())
     order.shuffle(kept)  # type: ignore[attr-defined]
-    for state, then in kept:
+    for kept_state, then in kept:
+        state = kept_state.form
         assert state == SortedMap.of(then.items())
         assert list(reversed(state)) == sorted(then.items(), reverse=True)
         assert (len(state), bool(state)) == (len(then), bool(then))
         assert all(state.get(Decimal(price)) == then.get(Decimal(price)) for price in range(14))
-        assert pickle.loads(pickle.dumps(state)) == state
+        assert pickle.loads(pickle.dumps(kept_state)) == kept_state
 
 
 def test_price_is_shown_as_it_was_written_first() -> None:
@@ -69,6 +71,10 @@ def test_states_are_read_by_any_thread_while_the_side_changes() -> None:
     with ThreadPoolExecutor(4) as pool:
         for number in range(1, 400):
             side.put(Decimal(number % 37 + 1), Decimal(number % 5))
-            kept.append((pool.submit(list, side.recorded.state), side.recorded.state))
+            kept.append((pool.submit(_items, side.recorded.state), side.recorded.state))
         for read, state in kept:
-            assert read.result() == list(state)
+            assert read.result() == _items(state)
+
+
+def _items(state: Any) -> list[Any]:
+    return list(state.form)

@@ -62,6 +62,21 @@ def recorders(draw: Any, channels: tuple[str, ...], whole: bool = False) -> Reco
     )
 
 
+def stored(recorded: list[list[ReceivedItem]], delays: list[list[float]]) -> list[ReceivedItem]:
+    """The items of several publishers as a server stores them: late, and without the copies of numbered messages."""
+    placed: list[tuple[float, int, ReceivedItem]] = []
+    for items, late in zip(recorded, delays, strict=True):
+        at = 0.0
+        for count, each in enumerate(items):
+            at = max(at, each.ns + late[count % len(late)] * 1e9)
+            placed.append((at, len(placed), each))
+    found: dict[Any, ReceivedItem] = {}
+    for _, place, each in sorted(placed, key=lambda each: each[:2]):
+        item = each.item
+        found.setdefault((item.product_id, item.trade_id) if isinstance(item, Match) else place, each)
+    return list(found.values())
+
+
 def merged(*recorded: list[ReceivedItem], patience: float = PATIENCE) -> list[MergedItem]:
     return fold(Merge(ExchangeMerging(), patience), together(*recorded))
 
@@ -152,6 +167,28 @@ def test_complete_collector_prevents_epochs_of_numbered_data(
     market.said += [(each / 2, heartbeat(each / 2, product_id="ETH-USD")) for each in range(40)]
     market.said.sort(key=lambda each: each[0])
     items = merged(torn.record(market, 0), whole.record(market, 1))
+    assert missed(items) == []
+    assert {each.epoch for each in items} == {0}
+
+
+delays = st.lists(st.sampled_from([0.0, 0.01, 0.3, 0.6]), min_size=1, max_size=5)
+
+
+@given(kinds, recorders(ALL), st.lists(delays, min_size=2, max_size=2))
+def test_order_of_storing_causes_no_doubt(
+    happened: list[tuple[str, str]], torn: Recorder, late: list[list[float]]
+) -> None:
+    """A message is output as soon as it is final, whatever the delays with which two publishers' items are stored."""
+    market = Market((BTC, "ETH-USD")).run(happened)
+    if not market.said:
+        return
+    whole = Recorder(products=(BTC, "ETH-USD"), spans=((-5.0, 1e6),))
+    torn.channels = whole.channels
+    torn.garbled = frozenset()
+    market.said += [(each / 2, heartbeat(each / 2, product_id="ETH-USD")) for each in range(40)]
+    market.said.sort(key=lambda each: each[0])
+    tape = stored([torn.record(market, 0), whole.record(market, 1)], late)
+    items = fold(Merge(ExchangeMerging(), PATIENCE, eager=True), tape)
     assert missed(items) == []
     assert {each.epoch for each in items} == {0}
 
@@ -317,6 +354,16 @@ def test_level2_switches_collectors_at_a_break() -> None:
     assert min(each for each in times if each > NOON + timedelta(seconds=3.1)) == NOON + timedelta(seconds=4.75)
     ready = [view.ready for view in fold(Level2Book(BTC), books)]
     assert ready.count(False) == 1
+
+
+def test_interrupted_book_raises_the_epoch_of_books_alone() -> None:
+    market = Market().run([("book", BTC), ("trade", BTC)] * 20)
+    channels = ("level2", "matches")
+    first = Recorder(channels=channels, spans=[(-2, 3.1), (5, 11)])
+    other = Recorder(channels=channels, spans=[(-1, 11)])
+    items = merged(first.record(market, 0), other.record(market, 1))
+    assert {each.epoch for each in messages(items, Snapshot)} == {0, 1}
+    assert {each.epoch for each in messages(items, Match)} == {0}
 
 
 def test_restarted_market_is_followed_without_old_messages() -> None:

@@ -42,8 +42,7 @@ def test_map_is_a_sorted_dictionary(begin: list[tuple[int, int]], steps: list[tu
         assert (after is tree) == unchanged
         tree = after
         assert tree.get(key) == model.get(key)
-        assert tree.first() == (min(model.items()) if model else None)
-        assert tree.last() == (max(model.items()) if model else None)
+        assert list(tree.since(key)) == sorted(item for item in model.items() if item[0] >= key)
         versions.append((dict(model), tree))
     for then, version in versions:
         assert list(version) == sorted(then.items())

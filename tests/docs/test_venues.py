@@ -20,7 +20,7 @@ FIRST, CANDLES, CREDENTIALS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`rxfeed.Feed` goes to the local exchange, and runs for two seconds of a busy market."""
+    """`rxfeed.Feed` goes to the local exchange, and runs for seconds of a busy market."""
     with Exchange(["BTC-USD", "ETH-USD"], venue="coinbase_advanced", seed=3, rate=500) as exchange:
 
         class LocalFeed(rxfeed.Feed):
@@ -28,7 +28,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 super().__init__(*args, **({"url": exchange.url} | named))
 
             def run(self, scheduler: Any = None, *, seconds: Any = None, flush: Any = None) -> None:
-                super().run(scheduler, seconds=1.0, flush=flush)
+                super().run(scheduler, seconds=2.5, flush=flush)
 
         monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
         yield

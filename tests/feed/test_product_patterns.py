@@ -12,15 +12,14 @@ import pytest
 from rxfeed import ConfigError, Feed
 from rxfeed.feed import ProductDelisted, ProductListed, SteppedFeed
 from rxfeed.feed.product_patterns import ProductPatterns
-from rxfeed.market import Message
+from rxfeed.market import Message, Trade
 from rxfeed.sim import Exchange, faults
 from rxfeed.venues import RestProduct
-from tests.feed.test_connections import until
 from tests.support.collect import Collected
+from tests.support.connections import VENUES, until
 from tests.support.leaks import nothing_left_behind
 from tests.support.scenes import FAST, of
 
-VENUES = ["coinbase_exchange", "coinbase_advanced"]
 PRODUCTS = ["BTC-USD", "ETH-USD", "ETH-BTC", "SOL-EUR"]
 
 
@@ -162,26 +161,35 @@ def test_feed_of_a_pattern(venue: str) -> None:
         until(lambda: feed.about.get("products") == ["ETH-BTC", "SOL-EUR"])
 
 
-def test_feed_is_refreshed_from_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exchange lists another product, and one no longer."""
-    from rxfeed.feed import ProductsRest
+@pytest.mark.parametrize("by_status", [False, True])
+@pytest.mark.parametrize("venue", VENUES)
+def test_listed_products_join_and_delisted_ones_leave(venue: str, by_status: bool) -> None:
+    """By the list, which is requested again, or sooner by the channel `status`."""
+    options: dict[str, Any] = {} if by_status else {"products_every": 20, "clock": FAST}
+    with nothing_left_behind(), Exchange(PRODUCTS, venue=venue, seed=3, auto=False) as exchange:
+        feed = Feed("*-USD", ["trades", *["status"] * by_status], venue=venue, url=exchange.url, **options)
+        got, status = Collected(feed), Collected(feed.status)
 
-    original, hidden = ProductsRest.products, {"ETH-USD"}
-    monkeypatch.setattr(
-        ProductsRest, "products", lambda self: tuple(each for each in original(self) if each.id not in hidden)
-    )
-    with Exchange(PRODUCTS, seed=3, auto=False) as exchange:
-        feed = Feed("*-USD", "ticker", url=exchange.url, products_every=20, clock=FAST)
-        status = Collected(feed.status)
+        def step() -> None:
+            exchange.advance(5)
+
+        def has_trades(product: str) -> bool:
+            return any(isinstance(each, Trade) and each.product_id == product for each in got.items)
+
         with feed:
             exchange.wait_for_clients()
-            assert feed.about.get("products") == ["BTC-USD"]
-            hidden.clear()
-            until(lambda: of(status, ProductListed))
-            hidden.add("BTC-USD")
-            until(lambda: of(status, ProductDelisted))
-            assert feed.about.get("products") == ["ETH-USD"]
-    assert [each.product_id for each in of(status, ProductListed)] == ["ETH-USD"]
+            exchange.list_product("NEW-USD")
+            exchange.list_product("NEW-EUR")
+            until(lambda: of(status, ProductListed), every=step)
+            until(lambda: has_trades("NEW-USD"), every=step)
+            exchange.delist_product("BTC-USD")
+            until(lambda: of(status, ProductDelisted), every=step)
+            until(lambda: feed.about.get("products") == ["ETH-USD", "NEW-USD"])
+            exchange.list_product("BTC-USD")
+            until(lambda: len(of(status, ProductListed)) == 2, every=step)
+            before = len(got.items)
+            until(lambda: any(each.product_id == "BTC-USD" for each in got.items[before:]), every=step)
+    assert [each.product_id for each in of(status, ProductListed)] == ["NEW-USD", "BTC-USD"]
     assert [each.product_id for each in of(status, ProductDelisted)] == ["BTC-USD"]
 
 

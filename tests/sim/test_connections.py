@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.sim import Exchange, faults
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.fault_injector import Script
+from rxfeed.sim.message_rate import SecondLimit
 from rxfeed.sim.venues import simulated_venue
 
 SUBSCRIBE = '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["heartbeat"]}'
@@ -55,3 +57,28 @@ def test_fault_of_one_open_connection_leaves_the_others(new_client: Any) -> None
         assert exchange.open_connections == [1, 3]
         exchange.advance(1.0)
         assert all("heartbeat" in str(client.socket.recv()) for client in (clients[0], clients[2]))
+
+
+def test_client_of_exchange_that_sends_too_much_is_closed(new_client: Any) -> None:
+    """The limit is one of all clients, since they have one address."""
+    with Exchange(auto=False, message_limit=3) as exchange:
+        first, second = new_client(exchange), new_client(exchange)
+        for client in (first, first, second):
+            client.send(SUBSCRIBE)
+            assert "subscriptions" in str(client.socket.recv())
+        second.send(SUBSCRIBE)
+        assert json.loads(second.socket.recv())["message"] == "ErrSlowRead"
+        with pytest.raises(ConnectionClosed) as caught:
+            second.socket.recv()
+        assert caught.value.rcvd is not None
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1008, "ErrSlowRead")
+        assert exchange.open_connections == [1]
+
+
+def test_message_limit_is_one_of_a_second() -> None:
+    now = 0.0
+    limit = SecondLimit(2, lambda: now)
+    assert [limit.takes() for _ in range(3)] == [True, True, False]
+    now = 1.0
+    assert limit.takes()
+    assert all(SecondLimit(None).takes() for _ in range(1_000))

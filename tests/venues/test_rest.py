@@ -102,6 +102,27 @@ def test_trades_have_the_side_of_the_maker() -> None:
     assert other.maker_side is None
 
 
+def test_items_of_trades_are_decoded_one_by_one() -> None:
+    invalid = {**TRADE, "trade_id": 6, "price": "none"}
+    for rest, items, content in (
+        (EXCHANGE, [TRADE, invalid], body([TRADE, invalid])),
+        (ADVANCED, [ADVANCED_TRADE, {**ADVANCED_TRADE, **invalid}], None),
+    ):
+        content = content or body({"trades": items, "best_bid": "1"})
+        found = rest.trade_items(content)
+        assert [(number, json.loads(item)) for number, item in found] == [(7, items[0]), (6, items[1])]
+        assert (rest.trade("BTC-USD", found[0][1]),) == rest.trades("BTC-USD", content.replace(b"none", b"1"))[:1]
+        with pytest.raises(FrameMalformed, match="not a trade"):
+            rest.trade("BTC-USD", found[1][1])
+
+
+def test_exchange_is_asked_for_no_more_trades_than_are_missing() -> None:
+    (last,) = EXCHANGE.trades("BTC-USD", body([{**TRADE, "trade_id": 5000}]))
+    for back_to, limit in ((4999, 1), (4990, 10), (4000, 1000), (7, 1000), (5000, 1)):
+        path = EXCHANGE.trades_path("BTC-USD", older_than=last, back_to=back_to)
+        assert path == f"/products/BTC-USD/trades?limit={limit}&after=5000"
+
+
 def test_candles_are_oldest_first() -> None:
     rows = [[1786309260, 1.5, 3, 2, 2.5, 9], [1786309200, 1, 2, 1, 2, 0.1]]
     named = [
@@ -132,6 +153,7 @@ def test_books_are_by_price() -> None:
 @pytest.mark.parametrize("rest", [EXCHANGE, ADVANCED])
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"products":[1],"trades":[{}],"candles":[[1]]}', b'"x"'])
 def test_other_answers_are_malformed(rest: RestRules, content: bytes) -> None:
-    for parse in (rest.products, lambda body: rest.trades("BTC-USD", body), rest.candles, rest.book):
+    trades = (lambda body: rest.trades("BTC-USD", body), rest.trade_items)
+    for parse in (rest.products, *trades, rest.candles, rest.book):
         with pytest.raises(FrameMalformed, match=r"not a (list of|book)"):
             parse(content)

@@ -58,6 +58,12 @@ class AdvancedChannels:
         self._pending: dict[str, int] = {}  # product id -> its first trade since the last batch
         self._candles: dict[Pair, None] = {}  # (product id, start) of changed candles; a set in their order
 
+    def listed(self, product_id: str) -> None:
+        """The market has *product_id* from now on."""
+        if product_id not in self._tickers:
+            self._tickers[product_id] = Tickers(self._engines[product_id])
+        self._changes.listed(product_id)
+
     def join(self, pairs: Iterable[Pair], listener: Client) -> None:
         """Send the snapshots of *pairs* to *listener*, and from now on the events."""
         pairs = list(pairs)
@@ -229,7 +235,9 @@ class AdvancedChannels:
         }
 
     def _status(self, type: str, product_ids: list[str]) -> dict[str, object]:
-        return {"type": type, "products": [status_product(self._engines[name].product) for name in product_ids]}
+        delisted = self._market.delisted
+        products = [status_product(self._engines[name].product, delisted=name in delisted) for name in product_ids]
+        return {"type": type, "products": products}
 
     def _heartbeat(self, micros: int) -> dict[str, object]:
         """The wall clock may jump; the server's uptime and the counter do not."""

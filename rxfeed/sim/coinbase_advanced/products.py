@@ -32,7 +32,7 @@ def traded(products: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(alias_of(name) or name for name in products))
 
 
-def status_product(product: Product) -> dict[str, object]:
+def status_product(product: Product, *, delisted: bool) -> dict[str, object]:
     """A product in the `status` channel."""
     return {
         "product_type": "SPOT",
@@ -42,13 +42,15 @@ def status_product(product: Product) -> dict[str, object]:
         "base_increment": size_text(1),
         "quote_increment": product.quote_increment,
         "display_name": f"{product.base}/{product.quote}",
-        "status": "online",
+        "status": "delisted" if delisted else "online",
         "status_message": "",
         "min_market_funds": "1",
     }
 
 
-def rest_product(product_id: str, engine: MatchingEngine, volume: Decimal, aliases: list[str]) -> dict[str, object]:
+def rest_product(
+    product_id: str, engine: MatchingEngine, volume: Decimal, aliases: list[str], *, delisted: bool
+) -> dict[str, object]:
     """A product in the REST catalogue, with the data of *engine*, its own or that of its alias."""
     last = engine.last_match
     assert last is not None
@@ -69,13 +71,13 @@ def rest_product(product_id: str, engine: MatchingEngine, volume: Decimal, alias
         "base_name": product.base,
         "quote_name": product.quote,
         "watched": False,
-        "is_disabled": False,
+        "is_disabled": delisted,
         "new": False,
-        "status": "online",
+        "status": "delisted" if delisted else "online",
         "cancel_only": False,
         "limit_only": False,
         "post_only": False,
-        "trading_disabled": False,
+        "trading_disabled": delisted,
         "auction_mode": False,
         "product_type": "SPOT",
         "quote_currency_id": product.quote,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
 from rxfeed.sim.coinbase_advanced.channels import AdvancedChannels
 from rxfeed.sim.coinbase_advanced.envelope import error, wrapped
+from rxfeed.sim.coinbase_advanced.products import alias_of
 from rxfeed.sim.coinbase_advanced.rest import SimulatedAdvancedRest
 from rxfeed.sim.coinbase_advanced.subscriptions import AdvancedSubscriber, Pair
 from rxfeed.sim.coinbase_advanced.tokens import TokenVerifier
 from rxfeed.sim.frames import Frame, Unnumbered, parse
+from rxfeed.sim.message_rate import SecondLimit
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
 
@@ -31,19 +32,17 @@ class AdvancedProtocol:
         access: Access,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._products = products
+        self._products = [*products]
         self._verify = TokenVerifier(access.public_keys).accepts
-        self._limit = access.message_limit
-        self._clock = clock
-        self._times: deque[float] = deque()  # of the messages without authentication in the last second
+        self._within_limit = SecondLimit(access.message_limit, clock).takes
         self._subscribers: dict[Client, AdvancedSubscriber] = {}
         self._channels = AdvancedChannels(simulation)
-        self._rest = SimulatedAdvancedRest(simulation, products)
+        self._rest = SimulatedAdvancedRest(simulation, self._products)
         simulation.attach(self._channels.publish)
 
     def receive(self, client: Client, text: str | bytes) -> bool:
         """Answer a request; whether the client has a new subscription."""
-        if self._limit is not None and not self._allowed(text):
+        if not self._allowed(text):
             client.offer(error(LIMITED))
             return False
         subscriber = self._subscribers.get(client)
@@ -68,18 +67,25 @@ class AdvancedProtocol:
         """Answer an HTTP request."""
         return self._rest.answer(request)
 
+    def listed(self, product_id: str) -> None:
+        """Clients may name *product_id* from now on; those that are subscribed to a channel without ids get it, too."""
+        if product_id not in self._products:
+            self._products.append(product_id)
+        name = alias_of(product_id) or product_id
+        self._channels.listed(name)
+        for client, subscriber in self._subscribers.items():
+            self._channels.join(subscriber.listed(name), client)
+
+    def delisted(self, product_id: str) -> None:
+        """Clients may name *product_id* no longer; a present subscription has no further messages."""
+        self._products.remove(product_id)
+
     def _allowed(self, text: str | bytes) -> bool:
         """Whether a message without authentication is within the limit; all clients have the same IP address."""
         request = parse(text)
         if isinstance(request, dict) and self._verify(request.get("jwt")):
             return True
-        now = self._clock()
-        while self._times and self._times[0] <= now - 1:
-            self._times.popleft()
-        if len(self._times) >= (self._limit or 0):
-            return False
-        self._times.append(now)
-        return True
+        return self._within_limit()
 
 
 class AdvancedRecordedSubscriber:

@@ -36,12 +36,17 @@ TOO_MANY_CANDLES = (
 
 
 class SimulatedAdvancedRest:
-    """Answers from the market and its history; *products* are those that clients may name."""
+    """Answers from the market and its history; *products* are those that clients may name, and may
+    change."""
 
     def __init__(self, simulation: Simulation, products: Sequence[str]) -> None:
         self._market = simulation.market
         self._history = simulation.history
-        self._products = tuple(dict.fromkeys((*simulation.market.engines, *products)))
+        self._named = products
+
+    @property
+    def _products(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._market.engines, *self._named)))
 
     def answer(self, request: RestRequest) -> RestAnswer:
         """The answer to a request."""
@@ -101,7 +106,8 @@ class SimulatedAdvancedRest:
         day = self._market.shown_micros // MICROSECONDS - 86_400
         candles = self._history.of[engine.product.product_id].candles(3_600, day)
         volume = Decimal(sum(candle.volume for candle in candles)) / SIZE_UNIT
-        return rest_product(name, engine, volume, aliases)
+        delisted = engine.product.product_id in self._market.delisted
+        return rest_product(name, engine, volume, aliases, delisted=delisted)
 
     def _trades(self, engine: MatchingEngine, request: RestRequest) -> RestAnswer:
         """Trades from `start` to `end`, newest first."""

@@ -54,6 +54,8 @@ class SubscriptionChange(NamedTuple):
 class AdvancedSubscriber:
     """The subscriptions of a client.
 
+    *products* may change.
+
     *verify* decides about a request's `jwt`. *refusal*: the error for which a fault refuses the next subscription to
     a channel, if one does. A product that is not traded is left out of the subscription: an assumption, as the
     venue's answer is not documented.
@@ -70,8 +72,8 @@ class AdvancedSubscriber:
         verify: Callable[[object], bool],
         refusal: Callable[[str], str | None] = lambda channel: None,
     ) -> None:
-        self._products = frozenset(products) | frozenset(traded(products))
-        self._all = traded(products)
+        self._products = products
+        self._whole: set[str] = set()  # the channels that were subscribed to without ids
         self._verify = verify
         self._refusal = refusal
         self._held: dict[str, dict[str, None]] = {}
@@ -114,15 +116,26 @@ class AdvancedSubscriber:
             return SubscriptionChange(UNAUTHENTICATED)
         if refusal := self._refusal(str(name)):
             return SubscriptionChange(refusal)
-        return self._subscribe(str(name), wanted)
+        change = self._subscribe(str(name), wanted)
+        if not names and channel.scope == "any products" and change.error is None:
+            self._whole.add(str(name))
+        return change
+
+    def listed(self, product_id: str) -> list[Pair]:
+        """The pairs of the new product *product_id* that the client is subscribed to, as to all products."""
+        channels = [channel for channel in self._whole if product_id not in self._held[channel]]
+        for channel in channels:
+            self._held[channel][product_id] = None
+        return [(channel, product_id) for channel in channels]
 
     def _wanted(self, channel: AdvancedChannel, names: list[str]) -> list[str]:
         """The products as the market has them, each once."""
         if channel.scope == "none":
             return [EVERYTHING]
         if channel.scope == "any products" and not names:
-            return list(self._all)
-        return list(dict.fromkeys(alias_of(name) or name for name in names if name in self._products))
+            return list(traded(self._products))
+        known = {*self._products, *traded(self._products)}
+        return list(dict.fromkeys(alias_of(name) or name for name in names if name in known))
 
     def _subscribe(self, channel: str, wanted: list[str]) -> SubscriptionChange:
         held = self._held.get(channel, {})
@@ -138,6 +151,7 @@ class AdvancedSubscriber:
         removed = list(held) if wanted is None else [name for name in wanted if name in held]
         for name in removed:
             del held[name]
-        if not held:
+        if not held or wanted is None:
             self._held.pop(channel, None)
+            self._whole.discard(channel)
         return SubscriptionChange(removed=[(channel, name) for name in removed])

@@ -14,9 +14,8 @@ __all__ = ["VENUE", "ExchangeChannels", "ExchangeSubscriber"]
 def _check(access: Access) -> None:
     if access.credentials is not None and not isinstance(access.credentials, Credentials):
         raise ConfigError("credentials: not a Credentials")
-    for name, value in (("public_keys", access.public_keys), ("message_limit", access.message_limit)):
-        if value:
-            raise ConfigError(f"{name}: coinbase_exchange has none; it is an argument for coinbase_advanced")
+    if access.public_keys:
+        raise ConfigError("public_keys: coinbase_exchange has none; it is an argument for coinbase_advanced")
 
 
 VENUE = SimulatedVenue(

@@ -71,6 +71,12 @@ class ExchangeChannels:
         self._traded: dict[str, TickerMessage] = {}
         market.publish = self.publish
 
+    def listed(self, product_id: str) -> None:
+        """The market has *product_id* from now on."""
+        if product_id not in self._tapes:
+            self._tapes[product_id] = TickerTape(self._engines[product_id])
+        self._changes.listed(product_id)
+
     def join(self, pairs: Iterable[Pair], listener: Listener) -> None:
         """Send the first frames of *pairs* to *listener*, and from now on those of events."""
         pairs = list(pairs)
@@ -150,7 +156,7 @@ class ExchangeChannels:
         return []
 
     def _status(self) -> dict:
-        return status(engine.product for engine in self._engines.values())
+        return status((engine.product for engine in self._engines.values()), self._market.delisted)
 
     def _snapshot_frame(self, product_id: str) -> Frame:
         frame = text_frame("snapshot", encode(self._snapshot(product_id)))

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
 from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels, Pair
 from rxfeed.sim.coinbase_exchange.rest import SimulatedExchangeRest
 from rxfeed.sim.coinbase_exchange.subscriptions import ExchangeSubscriber
 from rxfeed.sim.frames import Frame, encode, text_frame
+from rxfeed.sim.message_rate import SecondLimit
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
 from rxfeed.venues.coinbase_exchange import Credentials
 
+SLOW_READ = "ErrSlowRead"
+
 
 class ExchangeProtocol:
-    """Answers the clients' requests, and sends them the frames of their channels."""
+    """Answers the clients' requests, and sends them the frames of their channels. *clock*: seconds that only go up."""
 
     subscriber: type[ExchangeSubscriber] = ExchangeSubscriber
     """What answers the requests of one client."""
 
-    def __init__(self, simulation: Simulation, products: Sequence[str], access: Access) -> None:
-        self._products = products
+    def __init__(
+        self,
+        simulation: Simulation,
+        products: Sequence[str],
+        access: Access,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._within_limit = SecondLimit(access.message_limit, clock).takes
+        self._products = [*products]
         self._credentials = cast("Credentials | None", access.credentials)  # as `check` found
         self._subscribers: dict[Client, ExchangeSubscriber] = {}
         self._channels = ExchangeChannels(simulation.market)
@@ -29,7 +40,16 @@ class ExchangeProtocol:
         simulation.attach(self._channels.publish)
 
     def receive(self, client: Client, text: str | bytes) -> bool:
-        """Answer a request; whether the client has a new subscription."""
+        """Answer a request; whether the client has a new subscription.
+
+        A client that sends too much is closed. The venue documents that, and neither the error's text nor the code.
+        """
+        if not self._within_limit():
+            error = {"type": "error", "message": SLOW_READ, "reason": "too many messages"}
+            client.offer(text_frame("error", encode(error)))
+            client.pump()
+            client.close_soon(1008, SLOW_READ)
+            return False
         subscriber = self._subscribers.get(client)
         if subscriber is None:
             subscriber = self.subscriber(self._products, self._credentials, refusal=client.refusal)
@@ -49,6 +69,16 @@ class ExchangeProtocol:
     def rest(self, request: RestRequest) -> RestAnswer:
         """Answer an HTTP request."""
         return self._rest.answer(request)
+
+    def listed(self, product_id: str) -> None:
+        """Clients may name *product_id* from now on."""
+        if product_id not in self._products:
+            self._products.append(product_id)
+        self._channels.listed(product_id)
+
+    def delisted(self, product_id: str) -> None:
+        """Clients may name *product_id* no longer; a present subscription has no further messages."""
+        self._products.remove(product_id)
 
 
 class ExchangeRecordedSubscriber:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from itertools import islice, takewhile
 
 from rxfeed.core.matching import MICROSECONDS, SIDES, SIZE_UNIT, Product, RestingOrders, size_text
-from rxfeed.sim.coinbase_exchange.status import currencies
+from rxfeed.sim.coinbase_exchange.status import currencies, state
 from rxfeed.sim.history import PastTrade, ProductHistory, TradedSpan
 from rxfeed.sim.rest_arguments import BadArgument, seconds, whole
 from rxfeed.sim.simulation import Simulation
@@ -36,9 +36,9 @@ class SimulatedExchangeRest:
             case ["", "currencies"]:
                 return RestAnswer(HTTPStatus.OK, currencies(engine.product for engine in engines.values()))
             case ["", "products"]:
-                return RestAnswer(HTTPStatus.OK, [_product(engine.product) for engine in engines.values()])
+                return RestAnswer(HTTPStatus.OK, [self._product(each) for each in engines])
             case ["", "products", name] if name in engines:
-                return RestAnswer(HTTPStatus.OK, _product(engines[name].product))
+                return RestAnswer(HTTPStatus.OK, self._product(name))
             case ["", "products", name, what] if name in engines:
                 answers: dict[str, Callable[[str, RestRequest], RestAnswer]] = {
                     "book": self._book,
@@ -52,6 +52,10 @@ class SimulatedExchangeRest:
                 except BadArgument as bad:
                     return _invalid(f"Invalid {bad}")
         return NOT_FOUND
+
+    def _product(self, name: str) -> dict[str, object]:
+        product = self._market.engines[name].product
+        return _product(product, state(product, self._market.delisted))
 
     def _time(self) -> dict[str, object]:
         return {"iso": self._market.clock(), "epoch": self._market.shown_micros / MICROSECONDS}
@@ -158,7 +162,7 @@ def _candle(product: Product, candle: TradedSpan) -> list[float]:
     return [candle.start, *prices, candle.volume / SIZE_UNIT]
 
 
-def _product(product: Product) -> dict[str, object]:
+def _product(product: Product, state: str) -> dict[str, object]:
     return {
         "id": product.product_id,
         "base_currency": product.base,
@@ -171,9 +175,9 @@ def _product(product: Product) -> dict[str, object]:
         "post_only": False,
         "limit_only": False,
         "cancel_only": False,
-        "status": "online",
+        "status": state,
         "status_message": "",
-        "trading_disabled": False,
+        "trading_disabled": state != "online",
         "fx_stablecoin": False,
         "max_slippage_percentage": "0.02000000",
         "auction_mode": False,

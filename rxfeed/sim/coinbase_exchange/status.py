@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rxfeed.core.matching import Product
 
 
-def status(products: Iterable[Product]) -> dict:
+def status(products: Iterable[Product], delisted: Collection[str] = ()) -> dict:
     """The message, with the keys of the documentation."""
     products = list(products)
     return {
         "type": "status",
-        "products": [_product(product) for product in products],
+        "products": [_product(product, state(product, delisted)) for product in products],
         "currencies": currencies(products),
     }
 
@@ -23,7 +23,12 @@ def currencies(products: Iterable[Product]) -> list[dict]:
     return [_currency(name) for name in names]
 
 
-def _product(product: Product) -> dict:
+def state(product: Product, delisted: Collection[str]) -> str:
+    """The status of *product*, which may be one of those that are *delisted*."""
+    return "delisted" if product.product_id in delisted else "online"
+
+
+def _product(product: Product, state: str) -> dict:
     return {
         "id": product.product_id,
         "base_currency": product.base,
@@ -31,7 +36,7 @@ def _product(product: Product) -> dict:
         "base_increment": "0.00000001",
         "quote_increment": product.quote_increment,
         "display_name": product.product_id,
-        "status": "online",
+        "status": state,
         "status_message": None,
         "min_market_funds": "1",
         "post_only": False,

@@ -70,6 +70,7 @@ class _Refused(Exception):
 
 class ExchangeSubscriber:
     """The subscriptions of a client. *clock* returns Unix seconds, with which timestamps are compared.
+    *products* may change.
 
     *refusal*: the reason for which a fault refuses the next subscription to a channel, if one does. *unchecked*: no
     channel needs authentication, and signatures are not verified.
@@ -90,7 +91,7 @@ class ExchangeSubscriber:
         unchecked: bool = False,
     ) -> None:
         self._unchecked = unchecked
-        self._products = tuple(products)
+        self._products = products
         self._credentials = credentials
         self._clock = clock
         self._refusal = refusal

@@ -35,6 +35,7 @@ class AdvancedMerging:
     """
 
     not_missed: AbstractSet[str] = frozenset((BOOK, "heartbeats"))
+    consecutive: AbstractSet[str] = frozenset((TRADES,))
     rising: AbstractSet[str] = frozenset()
 
     def gaps(self) -> GapDetector:

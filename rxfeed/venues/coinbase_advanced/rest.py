@@ -15,9 +15,11 @@ from rxfeed.venues.rest import (
     RestCandle,
     RestProduct,
     RestTrade,
+    TradeItem,
     TradeRow,
     checked_seconds,
     decode,
+    numbered,
     parsed,
     path,
     plain,
@@ -86,8 +88,10 @@ class AdvancedRest:
 
         return parsed("a list of products", read)
 
-    def trades_path(self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None) -> str:
-        # Whole seconds: the trades of the last one may come again.
+    def trades_path(
+        self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None, back_to: int = 0
+    ) -> str:
+        # Whole seconds: the trades of the last one may come again, so it is not known how many are needed.
         end = None if older_than is None else ceil(older_than.time.timestamp())
         return path(f"{_MARKET}/products/{{product}}/ticker", product, limit=limit or self.most_trades, end=end)
 
@@ -99,8 +103,15 @@ class AdvancedRest:
 
         return parsed("a list of trades", read)
 
-    def trade_items(self, body: bytes) -> tuple[bytes, ...]:
-        return parsed("a list of trades", lambda: tuple(map(bytes, _decode_items(body).trades)))
+    def trade_items(self, body: bytes) -> tuple[TradeItem, ...]:
+        return parsed("a list of trades", lambda: numbered(_decode_items(body).trades))
+
+    def trade(self, product: str, item: bytes) -> RestTrade:
+        def read() -> RestTrade:
+            each = msgspec.convert(plain(decode(microsecond_times(item))), _ProductTrade, strict=False)
+            return each.trade(product, _SIDES.get(each.side))
+
+        return parsed("a trade", read)
 
     def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
         granularity = _GRANULARITIES[checked_seconds(seconds, self.candle_seconds)]

@@ -41,6 +41,7 @@ class ExchangeMerging:
     """The rules of Exchange for `rxfeed.core.Merge`."""
 
     not_missed: AbstractSet[str] = BOOKS | {"heartbeat"}
+    consecutive: AbstractSet[str] = frozenset(("matches", "full", "level3"))
     rising: AbstractSet[str] = frozenset(("ticker",))
 
     def gaps(self) -> GapDetector:

@@ -13,9 +13,11 @@ from rxfeed.venues.rest import (
     RestCandle,
     RestProduct,
     RestTrade,
+    TradeItem,
     TradeRow,
     checked_seconds,
     decode,
+    numbered,
     parsed,
     path,
     plain,
@@ -27,6 +29,7 @@ class _MakerTrade(TradeRow):
 
 
 _decode_trades = msgspec.json.Decoder(list[_MakerTrade]).decode
+_decode_trade = msgspec.json.Decoder(_MakerTrade).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -44,8 +47,12 @@ class ExchangeRest:
     def products(self, body: bytes) -> tuple[RestProduct, ...]:
         return parsed("a list of products", lambda: msgspec.convert(plain(decode(body)), tuple[RestProduct, ...]))
 
-    def trades_path(self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None) -> str:
+    def trades_path(
+        self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None, back_to: int = 0
+    ) -> str:
         after = None if older_than is None else older_than.trade_id
+        if after is not None and limit is None:
+            limit = max(1, min(self.most_trades, after - back_to))
         return path("/products/{product}/trades", product, limit=limit or self.most_trades, after=after)
 
     def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
@@ -53,8 +60,15 @@ class ExchangeRest:
             "a list of trades", lambda: tuple(each.trade(product, each.side) for each in _decode_trades(body))
         )
 
-    def trade_items(self, body: bytes) -> tuple[bytes, ...]:
-        return parsed("a list of trades", lambda: tuple(map(bytes, _decode_items(body))))
+    def trade_items(self, body: bytes) -> tuple[TradeItem, ...]:
+        return parsed("a list of trades", lambda: numbered(_decode_items(body)))
+
+    def trade(self, product: str, item: bytes) -> RestTrade:
+        def read() -> RestTrade:
+            each = _decode_trade(item)
+            return each.trade(product, each.side)
+
+        return parsed("a trade", read)
 
     def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
         granularity = checked_seconds(seconds, self.candle_seconds)

@@ -66,6 +66,8 @@ class CoinbaseExchange(Venue):
     credentials_hint = "give Credentials(key, secret, passphrase), or Credentials.from_env()"
     # https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
     limits = Limits(messages_per_second=8.0, connections_per_second=8.0)
+    # https://docs.cdp.coinbase.com/exchange/introduction/systems-operations: these times may change
+    deployments = ("Mon,Wed,Thu 14:00 America/New_York",)
     common = COMMON
     rest_url = REST_URL
     rest = ExchangeRest()

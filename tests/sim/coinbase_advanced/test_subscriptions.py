@@ -149,7 +149,6 @@ def test_requests_are_kept_without_tokens(make: Make, pairs: dict[str, KeyPair])
         ({"venue": "coinbase_advanced", "public_keys": {"key": 7}}, "the key of 'key' is neither"),
         ({"venue": "coinbase_advanced", "message_limit": 0}, "message_limit: 0"),
         ({"rest_limit": 0}, "rest_limit: 0"),
-        ({"message_limit": 8}, "message_limit: coinbase_exchange has none"),
         ({"public_keys": {"key": "text"}}, "public_keys: coinbase_exchange has none"),
         ({"faults": faults.SkipSequence()}, "SkipSequence: the frames of coinbase_exchange have no number"),
     ],
