@@ -52,7 +52,7 @@ _SLICE = 60.0  # seconds of the wall clock: a selector takes no wait of weeks
 
 
 class ReconnectLoop:
-    """Connects next_step until it is closed, or until an error that a new attempt cannot remove: `run()` returns it.
+    """Connects again and again, until it is closed, or an error that a new attempt cannot remove: `run()` returns it.
 
     *pace* returns the seconds until the next connection may be opened, since several have one limit. *restarting* is
     called when the server has announced that it closes. *covered* returns whether another connection brings the same.

@@ -85,7 +85,6 @@ class SegmentFile:
         self._block = zstd().COMPRESSOBJ_FLUSH_BLOCK
         with refusals(path):
             self._file = os.fdopen(_create(path, mode), "wb", buffering=0)
-        totals.segments += 1
         try:
             self._write(header_line(header))
         except SinkError:

@@ -127,6 +127,8 @@ class Segments:
         )
         path = self._folder / f"{moment_of(self._named):%Y%m%dT%H%M%S.%fZ}-{self._session}-{self._number:05}{SUFFIX}"
         self._segment = SegmentFile(path, header, self._level, self._totals, self._mode)
+        # Not before `path` names it: a segment that is counted, and is not at `path`, is closed.
+        self._totals.segments += 1
 
     def write(self, chunk: LineBatch) -> None:
         self._check_place()

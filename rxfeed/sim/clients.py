@@ -13,7 +13,7 @@ from rxfeed.sim.fault_injector import FaultInjector, Script
 from rxfeed.sim.fault_types import Fault
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.ledger import FrameCounters, LedgerBuilder, Log
-from rxfeed.sim.message_rate import SecondLimit
+from rxfeed.sim.second_limit import SecondLimit
 from rxfeed.sim.venue import SimulatedVenue
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -59,15 +58,6 @@ class NatsServer(PrivateServer):
         )
         self._run(["-c", str(file)], timeout)
         return self
-
-    def pause(self) -> None:
-        """Stop the process, so that it answers nothing; `resume` continues it."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
 
 
 def cluster(count: int = 3) -> list[NatsServer]:

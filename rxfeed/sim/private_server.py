@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -59,6 +61,17 @@ class PrivateServer:
         tail = self._log.read_bytes()[-2000:].decode(errors="replace")
         self.close()
         raise RxfeedError(f"{self._binary} did not start: {tail}")
+
+    def pause(self) -> None:
+        """Stop the process, so that it answers nothing, and return when it has stopped; `resume` continues it."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
+            # Its threads on other cores go on until the system has stopped them.
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Kill the process, as a power failure would, and keep its data."""

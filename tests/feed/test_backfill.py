@@ -196,7 +196,7 @@ def test_second_session_counts_no_trade_twice(venue: str, tmp_path: Path) -> Non
             with made.feed:
                 exchange.wait_for_clients()
                 made.live()
-                made.live(ETH, 1)  # whose backfill may end later
+                made.live(ETH, 1)  # its backfill may end later
             exchange.step(100)
     replay = Replay(tmp_path)
     windows, status, got = Collected(replay.pipe(window_volume(5))), Collected(replay.status), Collected(replay)

@@ -13,7 +13,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.sim import Exchange, faults
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.fault_injector import Script
-from rxfeed.sim.message_rate import SecondLimit
+from rxfeed.sim.second_limit import SecondLimit
 from rxfeed.sim.venues import simulated_venue
 
 SUBSCRIBE = '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["heartbeat"]}'

@@ -12,7 +12,7 @@ from rxfeed.sim.coinbase_advanced.rest import SimulatedAdvancedRest
 from rxfeed.sim.coinbase_advanced.subscriptions import AdvancedSubscriber, Pair
 from rxfeed.sim.coinbase_advanced.tokens import TokenVerifier
 from rxfeed.sim.frames import Frame, Unnumbered, parse
-from rxfeed.sim.message_rate import SecondLimit
+from rxfeed.sim.second_limit import SecondLimit
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
 
@@ -34,6 +34,7 @@ class AdvancedProtocol:
     ) -> None:
         self._products = [*products]
         self._verify = TokenVerifier(access.public_keys).accepts
+        self._is_limited = access.message_limit is not None
         self._within_limit = SecondLimit(access.message_limit, clock).takes
         self._subscribers: dict[Client, AdvancedSubscriber] = {}
         self._channels = AdvancedChannels(simulation)
@@ -42,7 +43,7 @@ class AdvancedProtocol:
 
     def receive(self, client: Client, text: str | bytes) -> bool:
         """Answer a request; whether the client has a new subscription."""
-        if not self._allowed(text):
+        if self._is_limited and not self._allowed(text):
             client.offer(error(LIMITED))
             return False
         subscriber = self._subscribers.get(client)

@@ -36,8 +36,7 @@ TOO_MANY_CANDLES = (
 
 
 class SimulatedAdvancedRest:
-    """Answers from the market and its history; *products* are those that clients may name, and may
-    change."""
+    """Answers from the market and its history; *products* are those that clients may name: the list may change."""
 
     def __init__(self, simulation: Simulation, products: Sequence[str]) -> None:
         self._market = simulation.market

@@ -10,7 +10,7 @@ from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels, Pair
 from rxfeed.sim.coinbase_exchange.rest import SimulatedExchangeRest
 from rxfeed.sim.coinbase_exchange.subscriptions import ExchangeSubscriber
 from rxfeed.sim.frames import Frame, encode, text_frame
-from rxfeed.sim.message_rate import SecondLimit
+from rxfeed.sim.second_limit import SecondLimit
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
 from rxfeed.venues.coinbase_exchange import Credentials

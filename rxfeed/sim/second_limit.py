@@ -10,7 +10,7 @@ from collections.abc import Callable
 class SecondLimit:
     """At most *most* in any second; `None`: any number. *clock*: seconds that only go up.
 
-    >>> from rxfeed.sim.message_rate import SecondLimit
+    >>> from rxfeed.sim.second_limit import SecondLimit
     >>> limit = SecondLimit(2, lambda: 7.0)
     >>> limit.takes(), limit.takes(), limit.takes()
     (True, True, False)
