@@ -26,7 +26,7 @@ from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
-from rxfeed.core.machine import Batched, Batching, Machine, Receiving, fold
+from rxfeed.core.machine import Machine, Receiving, fold
 from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
@@ -82,8 +82,6 @@ __all__ = [
     "BackfilledTrades",
     "Backoff",
     "Bar",
-    "Batched",
-    "Batching",
     "BookMoved",
     "BookOwnerChanged",
     "BookStats",

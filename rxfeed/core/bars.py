@@ -11,7 +11,6 @@ from typing import ClassVar
 from rxfeed.core.arguments import Seconds, positive, positive_integer
 from rxfeed.core.arrival_span import ArrivalSpan, counted
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.machine import Batched
 from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.core.result import Result
 from rxfeed.market import Message, PriorTrade, Repairs, Trade
@@ -103,7 +102,7 @@ class _Growing(ArrivalSpan):
         return bar
 
 
-class _Bars(Batched, ABC):
+class _Bars(ABC):
     """Outputs each `Bar` of a product when it is full, and at the end the bars that are not full, as incomplete.
 
     The first bar begins with the first trade. Trades are taken in the order of arrival, so no trade is late. A trade's

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Literal
@@ -102,24 +102,6 @@ class PriceCrossing:
                 self._before = price
                 return ()
         return self._look(item)
-
-    def step_many(self, items: Iterator[Priced]) -> tuple[PriceCross, ...]:
-        """As `Batching.step_many`."""
-        product_id, low, high, step = self.product_id, self._low, self._high, self.step
-        for item in items:
-            if item.product_id == product_id and HAS_PRICE[type(item)]:
-                priced: Trade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
-                origin = priced._origin  # pyright: ignore[reportPrivateUsage]  # as in `step`
-                price = priced.price
-                if (0 if origin is None else origin.epoch) == self._calm and (
-                    price > high if self._side > 0 else ZERO < price < low
-                ):
-                    self._before = price
-                    continue
-            outputs = step(item)
-            if outputs:
-                return outputs
-        return ()
 
     def _look(self, item: Priced) -> tuple[PriceCross, ...]:
         if self._over:

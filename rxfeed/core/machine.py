@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from rxfeed.errors import ConfigError
@@ -36,34 +36,6 @@ class Receiving(Protocol):
         with them.
         """
         ...
-
-
-@runtime_checkable
-class Batching(Protocol):
-    """A machine that takes many items in one call, which is faster where most items have no output."""
-
-    def step_many(self, items: Iterator[Any], /) -> Sequence[Any]:
-        """Take *items* up to the first with outputs, and return these; `()` if there are none up to the last item.
-
-        It has the effect of `step` with each item that it takes. No item behind the one with outputs is taken, and none
-        behind one that raises: its caller sees from the iterator how far it has come.
-        """
-        ...
-
-
-class Batched:
-    """`step_many` by `step`, for a machine whose steps take longer than the calls around them."""
-
-    __slots__ = ()
-
-    def step_many(self: Machine[A, B], items: Iterator[A], /) -> Sequence[B]:
-        """As `Batching.step_many`."""
-        step = self.step
-        for item in items:
-            outputs = step(item)
-            if outputs:
-                return outputs
-        return ()
 
 
 def fold(machine: Machine[A, B], items: Iterable[A]) -> list[B]:

@@ -10,7 +10,6 @@ import msgspec
 
 from rxfeed.core.arguments import Seconds, positive, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.machine import Batched
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
 from rxfeed.core.quotes import HAS_PRICE, EpochCounter, Priced, price_of
 from rxfeed.core.result import Result
@@ -63,7 +62,7 @@ class _PriceExtremes:
         self.rise = self.fall = ZERO
 
 
-class PriceMoves(Batched):
+class PriceMoves:
     """Outputs a `PriceMove` when a product's price is *percent* or more from one that held *within* seconds before.
 
     A price is valid until the next one: after a quiet hour a sudden move counts from the price of an hour ago. Each

@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from heapq import heappop, heappush
 from typing import ClassVar, Generic, TypeVar
@@ -120,36 +120,6 @@ class Windowing(TradeMachine[_ProductWindows[R]], Generic[R]):
         elif isinstance(message, PriorTrade) and self._counts(message):
             outputs = self._trade(self._products.get(message.product_id), message)
             return tuple(each for each in outputs if not isinstance(each, Late))
-        return ()
-
-    def step_many(self, messages: Iterator[Message]) -> tuple[R | Late, ...]:
-        """As `Batching.step_many`: trades of one product that fall into one window take a loop, and no call."""
-        products, name, trade_type = self._products, None, self._trade_type
-        product: _ProductWindows[R] | None = None
-        for message in messages:
-            if type(message) is trade_type:
-                trade: Trade = message  # pyright: ignore[reportAssignmentType]  # the type of the last trade
-                if trade.product_id != name:
-                    name = trade.product_id
-                    product = products.get(name)
-                origin = trade._origin  # pyright: ignore[reportPrivateUsage]  # as in `step`
-                # As in `step`.
-                if (
-                    product is not None
-                    and product.start <= trade.time < product.end
-                    and (0 if origin is None else origin.epoch) == product.epoch
-                ):
-                    if trade.trade_id > product.known:
-                        product.known = trade.trade_id
-                    waiting = product.window.waiting
-                    waiting.append(trade)
-                    if len(waiting) == AT_ONCE:
-                        product.window.gather(waiting)
-                    continue
-            outputs = self.step(message)
-            if outputs:
-                return outputs
-            name, trade_type = None, self._trade_type
         return ()
 
     def finish(self) -> tuple[R, ...]:

@@ -13,9 +13,7 @@ from rxfeed.feed.feed import Feed
 from rxfeed.feed.feed_connection import ConnectionInfo
 from rxfeed.feed.feed_sink import FeedSink
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.message_router import Route
 from rxfeed.feed.products_rest import ProductsRest
-from rxfeed.feed.runs import Run
 from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
@@ -89,8 +87,6 @@ __all__ = [
     "Renewed",
     "Repair",
     "Repaired",
-    "Route",
-    "Run",
     "SequenceReset",
     "Sink",
     "SinkLeft",

@@ -7,14 +7,14 @@ import random
 import threading
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from reactivex import abc
 
 from rxfeed.feed.stats import CountKey, MessageCount, Stats
 from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
-from rxfeed.operators import MessageFilter, Multicast, TakesMany, at, hand_back, place_of_caller, remedy
+from rxfeed.operators import MessageFilter, Multicast, at, hand_back, place_of_caller, remedy
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")
@@ -81,7 +81,7 @@ def log_raised(error: Exception, place: str) -> None:
 class Route(MessageCount):
     """The observers of the messages of one type and product, and their number."""
 
-    __slots__ = ("_observers", "alone", "receivers")
+    __slots__ = ("_observers", "receivers")
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,9 +96,6 @@ class Route(MessageCount):
         self._observers = observers
         self.receivers = tuple([(each.on_next, each) for each in observers])
         """The bound method that receives a message, and its observer. It is looked up once, not for each message."""
-        alone: Any = observers[0] if len(observers) == 1 else None
-        self.alone: TakesMany | None = alone if getattr(alone, "batch", None) is not None else None
-        """The only observer, if it can take many messages in one call. See `Run`."""
 
 
 _ByProduct = dict[str | None, Route]

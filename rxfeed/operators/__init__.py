@@ -11,7 +11,7 @@ from rxfeed.operators.description import GraphDescription, PipelineDescription, 
 from rxfeed.operators.frames import to_frames
 from rxfeed.operators.graph import Graph, GraphEntry, HasQueue, PipelineStep, QueueState
 from rxfeed.operators.leaving import leave, note
-from rxfeed.operators.lift import TakesMany, lift
+from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast
 from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.pipeline import Guarded, Pipeline, first_filter, piped
@@ -56,7 +56,6 @@ __all__ = [
     "SharedItems",
     "SnapshotSource",
     "StepDescription",
-    "TakesMany",
     "WindowOperator",
     "at",
     "auctions",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, NamedTuple, Never, Protocol, TypeVar, cast
+from typing import Generic, Never, TypeVar, cast
 
 from reactivex import Observable, abc
 
-from rxfeed.core import Batching, Machine, Receiving
+from rxfeed.core import Machine, Receiving
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
@@ -21,38 +21,16 @@ B = TypeVar("B")
 _SHAPE_ERRORS = (AttributeError, TypeError)
 
 
-class Batch(NamedTuple):
-    """How an observer takes many items in one call. After each call of *take*, *emit* its outputs, each by itself."""
-
-    take: Callable[[Iterator[Any]], Sequence[Any]]
-    """As `Batching.step_many`."""
-    emit: Callable[[Any], None]
-    fail: Callable[[Exception], None]
-    """Ends the stream with what *take* has raised."""
-
-
-class TakesMany(Protocol):
-    """An observer of which *batch* may be called in place of its `on_next`; `None`: it takes one item at a time."""
-
-    batch: Batch | None
-    on_next: Callable[[Any], None]
-
-
 class _Direct(Generic[A]):
-    """An observer of three functions, without a wrapper; *behind*: the observer that they emit to. See `TakesMany`."""
+    """An observer of three functions, without a wrapper; *behind*: the observer that they emit to."""
 
-    __slots__ = ("__weakref__", "_behind", "batch", "on_completed", "on_error", "on_next")
+    __slots__ = ("__weakref__", "_behind", "on_completed", "on_error", "on_next")
 
     def __init__(
-        self,
-        on_next: abc.OnNext[A],
-        on_error: abc.OnError,
-        on_completed: abc.OnCompleted,
-        behind: object,
-        batch: Batch | None,
+        self, on_next: abc.OnNext[A], on_error: abc.OnError, on_completed: abc.OnCompleted, behind: object
     ) -> None:
         self.on_next, self.on_error, self.on_completed = on_next, on_error, on_completed
-        self._behind, self.batch = behind, batch
+        self._behind = behind
 
     @property
     def is_stopped(self) -> bool:
@@ -132,9 +110,7 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
                 # `subscribe` would insert an observer, at the cost of a call for each message, which only tracks
                 # disposed observers. Such a source does that itself, and *observer* ignores items after its end.
                 receive = running.receiver(on_next) if isinstance(running, Receiving) else on_next
-                # Messages alone come here, so that an exception of the machine needs no explanation.
-                batch = Batch(running.step_many, emit, observer.on_error) if isinstance(running, Batching) else None
-                direct = _Direct(receive, on_error, on_completed, observer, batch)  # it has an observer's attributes
+                direct = _Direct(receive, on_error, on_completed, observer)  # it has the attributes of an observer
                 subscribe_core = chosen._subscribe_core  # pyright: ignore[reportPrivateUsage]  # there is no public one
                 return subscribe_core(cast("abc.ObserverBase[A]", direct), scheduler)
             return chosen.subscribe(on_next, on_error, on_completed, scheduler=scheduler)

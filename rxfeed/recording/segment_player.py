@@ -10,7 +10,6 @@ from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
     Skimmed,
-    Typed,
     bulk_of,
     connection_of,
     epoch_of,
@@ -26,10 +25,9 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.files import Repairs
 from rxfeed.recording.format import Line
-from rxfeed.recording.insertions import Insertions
+from rxfeed.recording.insertions import Insertions, epoch_before
 from rxfeed.recording.item_player import AFTER_INSERTED, ItemPlayer, content_of
 from rxfeed.recording.reading import Recording
-from rxfeed.recording.run_player import RunPlayer
 from rxfeed.recording.time_range import TimeRange
 
 # If a larger part of the lines is needed than this, decoding all of them is faster than skimming them first.
@@ -83,7 +81,7 @@ class SegmentPlayer:
 
     def _insert(self, lines: Sequence[Line], following: Line) -> None:
         """Play repaired trades before the *following* line, and with its epoch, which rises where some are lost."""
-        recorded = [epoch for epoch in following.epochs or () if epoch is not None] or [following.epoch]
+        recorded = epoch_before(following, self._items.highest - self._items.base)
         for self._items.inserted, line in enumerate(lines):
             if line.lost is not None:
                 self._items.risen[line.lost.product_id] += 1
@@ -92,7 +90,7 @@ class SegmentPlayer:
             message = self._items.decode(raw)
             if not isinstance(message, Message) or not self._items.reached(line.ns, message.product_id):
                 continue
-            epoch = self._items.base + max(recorded) + self._items.risen[message.product_id]
+            epoch = self._items.base + recorded + self._items.risen[message.product_id]
             self._items.highest = max(self._items.highest, epoch)
             self._streams.stats.repaired += 1
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
@@ -114,27 +112,23 @@ class SegmentPlayer:
         epochs, kinds, passed = {*map(epoch_of, typed)}, [*map(kind_of, typed)], bulk.passed
         self._items.highest = max(self._items.highest, self._items.base + max(epochs))
         counted = Counter(kinds)
-        lines, chosen = chunk.lines, places(kinds, counted, counted.keys() - passed.keys())
-        runs = RunPlayer(self._items, newest)
+        lines, done, chosen = chunk.lines, 0, places(kinds, counted, counted.keys() - passed.keys())
         try:
             for index in chosen:
-                entry, line = typed[index], lines[index]
-                message = None if finer(line) else entry.frame
-                if message is not None and runs.add(entry, message, line, index):
-                    continue
-                if not runs.play():
-                    return runs.done
-                if message is not None and runs.add(entry, message, line, index):
-                    continue
-                runs.done = index + 1
-                self._one(recording, chunk, index, entry, message)
-                if runs.is_interrupted:
-                    return runs.done
-            if not runs.play():
-                return runs.done
-            runs.done = len(lines)
+                entry, line, done = typed[index], lines[index], index + 1
+                self._items.index = index
+                if entry.frame is None or finer(line):
+                    self._line(recording, chunk, index)
+                else:
+                    scheduler.ns = max(scheduler.ns, entry.ns)
+                    kind = of_connection(Origin, entry.connection)
+                    epoch = self._items.base + entry.epoch
+                    self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, epoch, kind)
+                # An observer may have closed the replay, subscribed to more, or scheduled an action.
+                if self._dispatcher.stopping or router.types is not wanted or newest >= scheduler.next_ns:
+                    return done
+            done = len(lines)
         finally:  # all at once, since few lines may be skipped between two that are played
-            done = runs.done
             if done < len(lines):
                 counted = Counter(kinds[:done])
             whole = done == len(lines) and _NO_FRAME not in counted and not any(map(connection_of, typed))
@@ -144,7 +138,7 @@ class SegmentPlayer:
             else:
                 size -= sum(len(frame_in(lines[index])) for index in chosen)
             self._dispatcher.count_skipped({passed[kind]: n for kind, n in counted.items() if kind in passed}, size)
-        return runs.done
+        return done
 
     def _skip_through(self, recording: Recording, chunk: Chunk) -> int:
         """Play the lines of *chunk* that have subscribers, and skip the others; returns the number of lines done.
@@ -161,41 +155,37 @@ class SegmentPlayer:
         unwanted = {kind for kind, struct in kinds_of.items() if not issubclass(struct, tuple(wanted))} | {NOT_CHOSEN}
         kinds = self._kinds(skimmed)
         self._items.highest = max(self._items.highest, self._items.base + max(map(epoch_of, skimmed)))
-        lines, played, runs = chunk.lines, 0, RunPlayer(self._items, newest)
+        lines, played, done = chunk.lines, 0, 0
         try:
             for index, kind in enumerate(kinds):
                 if kind in unwanted:
                     continue
-                struct = kinds_of.get(kind)
-                if struct is not None:
-                    product_id = skimmed[index].frame.product_id
-                    if product_id not in router.routes[struct] and not runs.play():
-                        return runs.done
-                    self._items.index = index
-                    if not router.observed(struct, product_id):
-                        continue
-                kinds[index] = NOT_CHOSEN
+                self._items.index = index
+                if kind in kinds_of and not router.observed(kinds_of[kind], skimmed[index].frame.product_id):
+                    continue
+                kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
-                entry = None if struct is None else self._bulk.typed_line(lines[index])
-                message = None if entry is None else entry.frame
-                if entry is not None and message is not None and runs.add(entry, message, lines[index], index):
-                    continue
-                if not runs.play():
-                    return runs.done
-                if entry is not None and message is not None and runs.add(entry, message, lines[index], index):
-                    continue
-                runs.done = index + 1
-                self._one(recording, chunk, index, entry, message)
-                if runs.is_interrupted:
-                    return runs.done
-            if not runs.play():
-                return runs.done
-            runs.done = len(lines)
+                entry = self._bulk.typed_line(lines[index]) if kind in kinds_of else None
+                if entry is None or entry.frame is None:
+                    self._line(recording, chunk, index)
+                else:  # it is selected, and no action is due before it
+                    scheduler.ns = max(scheduler.ns, entry.ns)
+                    self._dispatcher.deliver_recorded(
+                        entry.frame,
+                        frame_in(lines[index]),
+                        entry.ns,
+                        self._items.base + entry.epoch,
+                        of_connection(Origin, entry.connection),
+                    )
+                # An observer may have closed the replay, subscribed to more, or scheduled an action.
+                if self._dispatcher.stopping or router.types is not wanted or newest >= scheduler.next_ns:
+                    return done
+            done = len(lines)
         finally:  # all at once, since few lines may be skipped between two that are played
-            self._passed_over(kinds[: runs.done], lines[: runs.done])
+            self._passed_over(kinds[:done], lines[:done])
         if played > _MANY * len(lines):
             self._many = wanted
-        return runs.done
+        return done
 
     def _kinds(self, skimmed: list[Skimmed]) -> list[str | None]:
         if self._time_range.everything:
@@ -239,20 +229,6 @@ class SegmentPlayer:
             if dispatcher.stopping:
                 break
         return len(lines)
-
-    def _one(
-        self, recording: Recording, chunk: Chunk, index: int, entry: Typed | None, message: Message | None
-    ) -> None:
-        """Play one line, which is selected, and before which no action is due; *message*: what was decoded of it."""
-        if entry is None or message is None:
-            self._line(recording, chunk, index)
-            return
-        self._items.index = index
-        scheduler = self._pacer.scheduler
-        scheduler.ns = max(scheduler.ns, entry.ns)
-        kind = of_connection(Origin, entry.connection) if entry.connection else Origin
-        epoch = self._items.base + entry.epoch
-        self._dispatcher.deliver_recorded(message, frame_in(chunk.lines[index]), entry.ns, epoch, kind)
 
     def _line(self, recording: Recording, chunk: Chunk, index: int) -> None:
         """Play one line of any kind."""
