@@ -83,8 +83,13 @@ class _OpenHole:
         self.held: list[Message] = []
 
     @property
+    def size(self) -> int:
+        """How many trades are missed."""
+        return self.last - self.first + 1
+
+    @property
     def filled(self) -> bool:
-        return len(self.found) > self.last - self.first
+        return len(self.found) >= self.size
 
     def close(self, product_id: str, now: float) -> list[Output]:
         """The trades that are here, in order, with reports of both kinds of runs, and the messages after the hole."""
@@ -106,6 +111,10 @@ class _Backfill(_OpenHole):
 
     def __init__(self, since: float, deadline: float) -> None:
         super().__init__(0, -1, since, deadline)
+
+    @property
+    def size(self) -> int:
+        return 0  # its trades are not missed
 
     @property
     def filled(self) -> bool:
@@ -139,12 +148,13 @@ class TradeRepair:
     [LostTrades(product_id='BTC-USD', first=7, last=8)]
     """
 
-    __slots__ = ("_held", "_holes", "_policy")
+    __slots__ = ("_held", "_holes", "_missing", "_policy")
 
     def __init__(self, policy: Repair) -> None:
         self._policy = policy
         self._holes: dict[str, deque[_OpenHole]] = {}
         self._held: Counter[str] = Counter()
+        self._missing: Counter[str] = Counter()  # the trades of all holes, without backfills
 
     def holds(self, product_id: str | None) -> bool:
         """True if trades and heartbeats of the product are to be held."""
@@ -152,9 +162,7 @@ class TradeRepair:
 
     def can_repair(self, product_id: str, first: int, last: int) -> bool:
         """False for a hole that is too large, with those that are open: it is a gap then."""
-        holes = self._holes.get(product_id, ())
-        missing = sum(hole.last - hole.first + 1 for hole in holes if not isinstance(hole, _Backfill))
-        return missing + last - first < self._policy.most
+        return self._missing[product_id] + last - first < self._policy.most
 
     def expect(self, product_id: str, now: float, patience: float) -> bool:
         """Hold the product's trades from the first one on, for a backfill that begins within *patience* seconds.
@@ -194,6 +202,7 @@ class TradeRepair:
             return False
         hole = _OpenHole(first, last, now, now + in_seconds(self._policy.patience))
         self._holes.setdefault(product_id, deque()).append(hole)
+        self._missing[product_id] += hole.size
         return True
 
     def hold(self, message: Message, now: float) -> list[Output]:
@@ -265,6 +274,7 @@ class TradeRepair:
         holes = self._holes[product_id]
         first = holes.popleft()
         self._held[product_id] -= len(first.held)
+        self._missing[product_id] -= first.size
         if not holes:
-            del self._holes[product_id], self._held[product_id]
+            del self._holes[product_id], self._held[product_id], self._missing[product_id]
         return first.close(product_id, now)

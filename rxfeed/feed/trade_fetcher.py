@@ -157,7 +157,7 @@ class TradeFetcher:
             else:
                 self._answer(FetchedTrades(request, [], ended=True))
 
-    def _get(self, path: str) -> tuple[tuple[TradeItem, ...], int]:
+    def _get(self, product: str, path: str) -> tuple[tuple[TradeItem, ...], int]:
         """The trades of the answer, newest first as they are, and its time in nanoseconds."""
         with self._lock:
             if self._closed.is_set():
@@ -167,7 +167,7 @@ class TradeFetcher:
                 self._client = self._make_client(self._patience / 2)
             client = self._client
         body = client.get(path).body
-        return self._rules.trade_items(body), time.time_ns()
+        return self._rules.trade_items(product, body), time.time_ns()
 
     def _serve_backfill(self, request: BackfillRequest) -> str:
         """Request the pages of a backfill; returns why it ended before its time, empty if it did not."""
@@ -198,7 +198,7 @@ class TradeFetcher:
 
     def _page_before(self, product: str, newer: RestTrade | None) -> list[tuple[RestTrade, bytes, int]]:
         """The trades before *newer*, newest first, with their items and the time of the answer."""
-        items, ns = self._get(self._rules.trades_path(product, older_than=newer))
+        items, ns = self._get(product, self._rules.trades_path(product, older_than=newer))
         by_id = {number: item for number, item in items if newer is None or number < newer.trade_id}
         page: list[tuple[RestTrade, bytes, int]] = []
         for number in sorted(by_id, reverse=True):
@@ -246,7 +246,7 @@ class TradeFetcher:
         """Read the pages with *missing* trades, and remove from those what was found."""
         newer, product = request.newer, request.product_id
         while missing and not self._closed.is_set() and time.monotonic() < request.until:
-            items, ns = self._get(self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
+            items, ns = self._get(product, self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
             self._pass_on(request, missing, [each for each in items if each[0] in missing], ns)
             oldest = min(items, default=None)
             if oldest is None or oldest[0] <= min(missing, default=0):
