@@ -104,6 +104,7 @@ class TradeFetcher:
         self._unanswered = 0
         self._closed = threading.Event()
         self._warned = False
+        self._backfilling: set[str] = set()  # products of which further pages are used
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
         """Answers call *nudge* from now on."""
@@ -114,7 +115,12 @@ class TradeFetcher:
         self._enqueue(MissingTrades(product_id, first, last, newer, until))
 
     def backfill(self, product_id: str, newer: RestTrade | None, since: datetime) -> None:
+        self._backfilling.add(product_id)
         self._enqueue(BackfillRequest(product_id, newer, since))
+
+    def end_backfill(self, product_id: str) -> None:
+        """No further page of the product's backfill is used."""
+        self._backfilling.discard(product_id)
 
     def _enqueue(self, request: MissingTrades | BackfillRequest) -> None:
         if self._closed.is_set():
@@ -175,7 +181,7 @@ class TradeFetcher:
         backoff, passes = Backoff(_PAUSES, apart=0.0), 0
         until = time.monotonic() + PATIENCE
         failure = ""
-        while not self._closed.is_set():
+        while not self._closed.is_set() and request.product_id in self._backfilling:
             try:
                 page = self._page_before(request.product_id, newer)
                 passes += 1

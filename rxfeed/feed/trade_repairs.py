@@ -206,6 +206,7 @@ class TradeRepairs:
 
     def _end_backfill(self, product: str, failure: str = "") -> None:
         """No more of the product's backfill comes: deliver what is here."""
+        self._fetcher.end_backfill(product)
         if self._backfills is not None:
             self._backfills.close(product, failure)
         self._output(self._machine.backfilled(product, self._now()))
@@ -288,6 +289,7 @@ class TradeRepairs:
             self._holding.discard(product)
             self._out.forget(product)
             if self._backfills is not None:
+                self._fetcher.end_backfill(product)
                 self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
 
 
