@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from queue import SimpleQueue
 
 import msgspec
@@ -42,6 +42,8 @@ _PAUSE = 0.0005
 """Seconds."""
 _PASSED_ON = 32
 """So many trades are passed on together, since each time wakes the feed's thread."""
+_SLACK = timedelta(seconds=1)
+"""The times of a venue's trades may be a little out of order."""
 _MOST_PASSES = 3
 """So often the pages are read if they lack trades that they should have."""
 
@@ -203,12 +205,17 @@ class TradeFetcher:
         return ""
 
     def _page_before(self, product: str, newer: RestTrade | None) -> list[tuple[RestTrade, bytes, int]]:
-        """The trades before *newer*, newest first, with their items and the time of the answer."""
+        """The trades before *newer*, newest first, with their items and the time of the answer.
+
+        Raises `FrameMalformed` if one is newer by its time than by its id, since an old time ends the backfill.
+        """
         items, ns = self._get(product, self._rules.trades_path(product, older_than=newer))
         by_id = {number: item for number, item in items if newer is None or number < newer.trade_id}
         page: list[tuple[RestTrade, bytes, int]] = []
         for number in sorted(by_id, reverse=True):
             trade = self._rules.trade(product, by_id[number])
+            if page and trade.time - _SLACK > page[-1][0].time:
+                raise FrameMalformed(f"not a list of trades: {trade.trade_id} is newer than {page[-1][0].trade_id}")
             if newer is None or trade.time <= newer.time:
                 page.append((trade, by_id[number], ns))
                 _pause_after(page)
