@@ -19,7 +19,7 @@ from rxfeed.recording import Part
 
 log = logging.getLogger("rxfeed.audit")
 
-VERSION = 3
+VERSION = 4
 
 
 class _State(msgspec.Struct):
