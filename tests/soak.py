@@ -138,9 +138,9 @@ def soak(
     venue: str = "coinbase_exchange",
 ) -> dict[str, Any]:
     """The ledger of a run; `problems` in it is empty where everything adds up and nothing is left behind."""
-    with Mongod() as server:
+    client: pymongo.MongoClient[Any]
+    with Mongod() as server, pymongo.MongoClient(server.uri) as client:
         # What belongs to the process or to the driver is not the feed's.
-        client: pymongo.MongoClient[Any] = pymongo.MongoClient(server.uri)
         client.soak.messages.insert_one({"warm": True})
         client.soak.messages.delete_many({})
         gc.collect()
@@ -154,7 +154,6 @@ def soak(
         ):
             if after > before:
                 ledger["problems"].append(f"{what}: {before} before, {after} after")
-        client.close()
     return ledger
 
 

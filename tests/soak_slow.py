@@ -43,9 +43,12 @@ class SlowSubscriber:
 
 
 def slow_subscriber(
-    seconds: float, show: Callable[[str], object] = lambda line: None, **settings: Any
+    seconds: float, show: Callable[[str], object] = lambda line: None, pings: int = 0, **settings: Any
 ) -> dict[str, Any]:
-    """The ledger of a run with a Feed of *settings*; `problems` in it is empty where nothing was lost."""
+    """The ledger of a run with a Feed of *settings*; `problems` in it is empty where nothing was lost.
+
+    It takes *seconds*, and longer until the feed has sent *pings*, at most ten times as long.
+    """
     status: list[FeedStatus] = []
     with Exchange(PRODUCTS, seed=1, rate=2 * RATE, auto=False, backlog=10**9) as exchange:
         _limit_segments(exchange)
@@ -58,7 +61,11 @@ def slow_subscriber(
         feed.pipe(matches()).subscribe(slow.trade)
         with feed:
             exchange.wait_for_clients()
-            made = _trade(exchange, first, seconds, lambda: show(f"{feed.stats}  lag {feed.stats.lag:.1f} s"))
+
+            def goes_on(past: float) -> bool:
+                return past < seconds or (feed.stats.pings < pings and past < 10 * seconds)
+
+            made = _trade(exchange, first, goes_on, lambda: show(f"{feed.stats}  lag {feed.stats.lag:.1f} s"))
             waiting = made - sum(slow.reached[product] - first[product] for product in PRODUCTS)
             slow.quick = True
             _drain(exchange, slow, status)
@@ -96,11 +103,13 @@ def _limit_segments(exchange: Exchange) -> None:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
 
 
-def _trade(exchange: Exchange, first: dict[str, int], seconds: float, show: Callable[[], object]) -> int:
-    """Let the market make `RATE` trades a second; returns how many it made."""
+def _trade(
+    exchange: Exchange, first: dict[str, int], goes_on: Callable[[float], bool], show: Callable[[], object]
+) -> int:
+    """Let the market make `RATE` trades a second while *goes_on* by its seconds; returns how many it made."""
     began = shown = time.monotonic()
     made = 0
-    while (past := time.monotonic() - began) < seconds:
+    while goes_on(past := time.monotonic() - began):
         while made < past * RATE:
             exchange.step(10)
             made = sum(exchange.last_trade_id(product) - first[product] for product in PRODUCTS)

@@ -17,6 +17,7 @@ class NumberCollector:
         self.record = record
         self._pairs: dict[Pair, PairRecord] = {}
         self._counts: dict[tuple[str, str | None, int], SpanCount] = {}
+        self._gaps: dict[Pair, Named] = {}  # the last number of the last gap
 
     def seen(self, first_ns: int, last_ns: int) -> None:
         """Lines of these times were read."""
@@ -74,10 +75,14 @@ class NumberCollector:
     def reset(self, channel: str, product: str | None, line: int) -> None:
         self._pair(channel, product).resets.append(line)
 
-    def gap(self, gap: GapRecord) -> None:
+    def gap(self, gap: GapRecord, line: int) -> None:
+        """Add *gap*, which was reported on *line*."""
         self.record.gaps.append(gap)
+        self._gaps[gap.channel, gap.product] = Named(gap.last, gap.ns, line)
 
     def finish(self) -> FileRecord:
+        for key, gap in self._gaps.items():
+            self._end(key, gap)
         for pair in self._pairs.values():
             _forget(pair)
             pair.counts.sort(key=lambda count: count.ns)
@@ -96,6 +101,15 @@ class NumberCollector:
                     return self._pairs[key]
             pair = self._pairs[key] = PairRecord(*key)
         return pair
+
+    def _end(self, key: Pair, gap: Named) -> None:
+        """Add the end of the last *gap* if nothing after it came: a feed may be closed before the message behind it."""
+        pair = self._pairs.get(key)
+        if pair is None or not pair.runs or any(line >= gap.line for line in pair.resets):
+            return
+        known = max(pair.runs[-1].last, pair.named[-1].number if pair.named else -1)
+        if gap.number > known:
+            pair.named.append(gap)
 
     def _named(self, pair: PairRecord, group: NumberGroup, lines: Sequence[FrameLine], line: int) -> None:
         if group.before and not pair.runs:

@@ -243,7 +243,7 @@ class _Reader:
                 for name, product in (pair for each in self._acknowledged.values() for pair in each):
                     self._channels[product] = self._channels.get(product, frozenset()) | {name}
             case Gap(product_id=product, channel=channel, first=first, last=last):
-                self._collector.gap(GapRecord(product, channel, first, last, ns))
+                self._collector.gap(GapRecord(product, channel, first, last, ns), line)
             case SequenceReset(product_id=product, channel=channel):
                 self._collector.reset(channel, product, line)
             case _:
@@ -288,7 +288,7 @@ class _Reader:
                 detector.new = None
             for found in detector.missed:
                 if isinstance(found, Missed):
-                    collector.gap(GapRecord(found.product_id, found.channel, found.first, found.last, ns))
+                    collector.gap(GapRecord(found.product_id, found.channel, found.first, found.last, ns), number)
                 elif isinstance(found, Restarted):
                     collector.reset(found.channel, found.product_id, number)
             detector.missed = []

@@ -15,7 +15,6 @@ from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed.core import ConnectionPlan, Level3Snapshot, Pair, Reconnect, Repair, Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.connection_streams import SummedStats
 from rxfeed.feed.connections import Connections
@@ -449,6 +448,8 @@ class Feed(MessageSource):
     def _level3_snapshot(self) -> Callable[[str], Level3Snapshot] | None:
         if not self._rest_url or not self.venue.level3_path:
             return None
+        from rxfeed.feed.book_rest import rest_snapshot
+
         return rest_snapshot(
             self._rest_url,
             venue=self.venue,

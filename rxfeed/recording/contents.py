@@ -26,7 +26,7 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line
-from rxfeed.recording.insertions import Insertions
+from rxfeed.recording.insertions import Insertions, epoch_before
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
@@ -163,7 +163,7 @@ class Contents:
                 begin = end
 
     def _insert(self, lines: Sequence[Line], following: Line) -> None:
-        recorded = max((epoch for epoch in following.epochs or () if epoch is not None), default=following.epoch)
+        recorded = epoch_before(following, self.epochs.highest - self.epochs.base)
         messages: list[Message] = []
         for line in lines:
             if line.lost is not None:

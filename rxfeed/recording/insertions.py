@@ -50,6 +50,16 @@ def _inserted(recording: Recording) -> Iterator[Line]:
     return (line for _, line in recording.lines() if line.before is not None)
 
 
+def epoch_before(following: Line, highest: int) -> int:
+    """The epoch of repaired trades before the *following* line; *highest*: that of the lines so far.
+
+    It is that of the following line, or the highest if the line has none, since it is an event.
+    """
+    if not following.has_frame:
+        return max(highest, 0)
+    return max((epoch for epoch in following.epochs or () if epoch is not None), default=following.epoch)
+
+
 class RepairedIds:
     """The ids of all repaired trades, by product, from the headers of *repairs*."""
 

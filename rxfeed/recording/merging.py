@@ -34,7 +34,7 @@ from rxfeed.market import Malformed, Message, frame_origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, Repairs
 from rxfeed.recording.format import Line, malformed_frame
-from rxfeed.recording.insertions import Insertions
+from rxfeed.recording.insertions import Insertions, epoch_before
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.timestamps import moment_of
@@ -141,11 +141,13 @@ def _part(
         for ns, raw in recording.frames():
             yield from received_frame(number, decode, venue, raw, Line(ns=ns))
         return
-    insertions = Insertions(None if repair is None else repair.opened())
+    insertions, highest = Insertions(None if repair is None else repair.opened()), 0
     for index, line in recording.lines():
+        epoch = epoch_before(line, highest)
+        highest = max(highest, epoch)
         for inserted in insertions.take(index):
             if inserted.has_frame:
-                own = replace(inserted, ns=max(inserted.ns, line.ns), epoch=line.epoch)
+                own = replace(inserted, ns=max(inserted.ns, line.ns), epoch=epoch)
                 yield from received_frame(number, decode, venue, own.raw(), own)
         try:
             yield from received_line(number, decode, venue, ids, line, up)

@@ -25,7 +25,7 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.files import Repairs
 from rxfeed.recording.format import Line
-from rxfeed.recording.insertions import Insertions
+from rxfeed.recording.insertions import Insertions, epoch_before
 from rxfeed.recording.item_player import AFTER_INSERTED, ItemPlayer, content_of
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.time_range import TimeRange
@@ -81,7 +81,7 @@ class SegmentPlayer:
 
     def _insert(self, lines: Sequence[Line], following: Line) -> None:
         """Play repaired trades before the *following* line, and with its epoch, which rises where some are lost."""
-        recorded = [epoch for epoch in following.epochs or () if epoch is not None] or [following.epoch]
+        recorded = epoch_before(following, self._items.highest - self._items.base)
         for self._items.inserted, line in enumerate(lines):
             if line.lost is not None:
                 self._items.risen[line.lost.product_id] += 1
@@ -90,7 +90,7 @@ class SegmentPlayer:
             message = self._items.decode(raw)
             if not isinstance(message, Message) or not self._items.reached(line.ns, message.product_id):
                 continue
-            epoch = self._items.base + max(recorded) + self._items.risen[message.product_id]
+            epoch = self._items.base + recorded + self._items.risen[message.product_id]
             self._items.highest = max(self._items.highest, epoch)
             self._streams.stats.repaired += 1
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
@@ -121,7 +121,7 @@ class SegmentPlayer:
                     self._line(recording, chunk, index)
                 else:
                     scheduler.ns = max(scheduler.ns, entry.ns)
-                    kind = of_connection(Origin, entry.connection)
+                    kind = of_connection(Origin, entry.connection) if entry.connection else Origin
                     epoch = self._items.base + entry.epoch
                     self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, epoch, kind)
                 # An observer may have closed the replay, subscribed to more, or scheduled an action.

@@ -256,3 +256,48 @@ def test_damaged_or_orphaned_repair_leaves_the_replay_of_what_was_received(
     replay = Replay(recorded.broken)
     assert "the segment that they complete is not there" in caplog.text
     replay.close()
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_gap_at_which_the_feed_was_closed_is_found_and_repaired(venue: str, tmp_path: Path) -> None:
+    """The gap is in the recording, and the message behind it is not."""
+    kinds: set[str] = {"match"} if venue == "coinbase_exchange" else {"market_trades"}
+    with Exchange(["BTC-USD"], venue=venue, seed=4, auto=False, rate=20) as exchange:
+        retry = Reconnect(initial=0, maximum=0)
+        feed = Feed("BTC-USD", ["trades"], url=exchange.url, venue=venue, reconnect=retry, stale_after=None)
+        gaps: list[Gap] = []
+
+        def close_at_a_gap(status: object) -> None:
+            if isinstance(status, Gap) and status.product_id:
+                gaps.append(status)
+                feed.close()
+
+        feed.status.subscribe(close_at_a_gap)
+        recorder = record(tmp_path)
+        feed.pipe(recorder).subscribe()
+        feed.connect()
+        exchange.wait_for_clients()
+        exchange.step(60)
+        exchange.inject(faults.Close(1001, "going away"))  # with it epochs rise
+        wait(lambda: exchange.accepted == 2)
+        exchange.wait_for_clients()
+        exchange.step(60)
+        exchange.drain()
+        exchange.inject(faults.Drop(3, types=kinds))
+        exchange.step(120)
+        assert feed.wait(20)
+        assert recorder.close(20) == 0
+        (gap,) = gaps
+        assert [(each.first, each.last) for each in audit(tmp_path).missing if each.product] == [(gap.first, gap.last)]
+        repair(tmp_path)
+        after = audit(tmp_path)
+    assert (after.missing, after.status) == ((), 0)
+    messages, windows, status = played(tmp_path)
+    ids = trades(messages, "BTC-USD")
+    assert ids == list(range(ids[0], gap.last + 1))
+    epochs = [each.epoch for each in messages if isinstance(each, Trade)]
+    assert epochs == sorted(epochs)
+    assert epochs[-1] > 0
+    assert not [each for each in status if isinstance(each, Gap) and each.product_id]
+    assert [(each.first, each.last) for each in status if isinstance(each, Repaired)] == [(gap.first, gap.last)]
+    assert windows

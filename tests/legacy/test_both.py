@@ -19,7 +19,7 @@ from tests.legacy.wheel import WheelMissing, wheel
 
 SCRIPTS = sorted((Path(__file__).parent / "both").glob("*.py"))
 COMPAT, CLASSIC = "import rxfeed.compat as cbpro", "import cbpro"
-PATIENCE = 40.0  # seconds
+PATIENCE = 120.0  # seconds
 SOAK = bool(os.environ.get("RXFEED_SOAK"))
 LONG = {"asyncio_queue", "candles_by_the_second"}  # without it not run, since others have similar steps
 ADVANCED = {"across_processes", "raw_frames", "read_loop_of_its_own", "rows_until_a_signal"}  # without it, these only
@@ -44,7 +44,7 @@ def ran(script: Path, path: str, venue: str = "coinbase_exchange") -> tuple[int,
     return done.returncode, done.stdout, done.stderr, left
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "script", [each for each in SCRIPTS if SOAK or each.stem not in LONG], ids=lambda script: script.stem
 )

@@ -301,5 +301,6 @@ def test_deleted_spill_is_created_again_with_all_that_waits(tmp_path: Path, capl
     assert "was deleted; it was created again, with 2 documents that wait" in caplog.text
     killed = shutil.copytree(folder, tmp_path / "killed")
     spill.close()
-    left = Spill(killed / "spill.db", "db.messages", 10**6)
-    assert left.first(100)[1] == documents[2:] == Spill(folder / "spill.db", "db.messages", 10**6).first(100)[1]
+    for each in (killed, folder):
+        with contextlib.closing(Spill(each / "spill.db", "db.messages", 10**6)) as left:
+            assert left.first(100)[1] == documents[2:]
