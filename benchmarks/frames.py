@@ -174,6 +174,15 @@ def advanced_snapshots() -> list[bytes]:
 
 def advanced_snapshot(levels: int) -> bytes:
     """A frame that begins a book of so many levels, in the form of the venue."""
+    return _advanced_book("snapshot", 0, levels)
+
+
+def advanced_update(number: int, levels: int = 4) -> bytes:
+    """The frame of this *number* on its connection, which changes so many levels of a book."""
+    return _advanced_book("update", number, levels)
+
+
+def _advanced_book(kind: str, number: int, levels: int) -> bytes:
     time = "2026-08-09T21:05:48.170326Z"
     updates = [
         {
@@ -185,8 +194,8 @@ def advanced_snapshot(levels: int) -> bytes:
         for side in ("bid", "offer")
         for rank in range(levels // 2)
     ]
-    event = {"type": "snapshot", "product_id": "BTC-USD", "updates": updates}
-    frame = {"channel": "l2_data", "timestamp": time, "sequence_num": 0, "events": [event]}
+    event = {"type": kind, "product_id": "BTC-USD", "updates": updates}
+    frame = {"channel": "l2_data", "timestamp": time, "sequence_num": number, "events": [event]}
     return json.dumps(frame, separators=(",", ":")).encode()
 
 

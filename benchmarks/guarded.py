@@ -12,9 +12,9 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from websocket import ABNF
 
 from benchmarks import books, streams
-from benchmarks.frames import advanced_snapshot
+from benchmarks.frames import ADVANCED, ADVANCED_CHANNELS, advanced_snapshot, advanced_update
 from benchmarks.ways import LEVEL, feed_of, giving
-from rxfeed import candles, moved, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed import Feed, candles, moved, order_book, price_crossing, rolling_volume, window_volume
 from rxfeed.core import Level2Book, Level3Book, SnapshotTaken
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.market import Message
@@ -107,12 +107,44 @@ def deliver(count: int) -> Handle:
     feed.subscribe(lambda message: None)
     deliver = Dispatcher(feed._streams, ExchangeGaps(), drop_duplicates=False).frames
     messages = _mixed(count)
-    reads = [messages[at : at + _AT_ONCE] for at in range(0, len(messages), _AT_ONCE)]
-    rest = iter([([each.raw for each in read], max(each.received_ns for each in read)) for read in reads])
+    return _reads(deliver, [each.raw for each in messages], [each.received_ns for each in messages])
+
+
+def skim(count: int) -> Handle:
+    """From a frame that nothing reads to its counter: tickers and books, while a pipeline reads trades."""
+    feed = feed_of(1)
+    feed.pipe(window_volume(60)).subscribe(lambda output: None)
+    unread = [*streams.tickers(1, count // 2 + 1), *streams.books(1, count // 2 + 2)[1:]]
+    messages = sorted(unread, key=lambda each: each.received_ns)[:count]
+    return _skimmed(feed, [each.raw for each in messages], [each.received_ns for each in messages])
+
+
+def skim_advanced(count: int) -> Handle:
+    """The same of Advanced Trade: its frames of books have numbers."""
+    feed = Feed("BTC-USD", ADVANCED_CHANNELS, venue=ADVANCED, url="ws://127.0.0.1:1")
+    feed.pipe(window_volume(60)).subscribe(lambda output: None)
+    return _skimmed(feed, [advanced_update(number) for number in range(count)], [0] * count)
+
+
+def _skimmed(feed: Feed, frames: list[bytes], received: list[int]) -> Handle:
+    handle, stats = _reads(Dispatcher(feed._streams, feed.venue.gaps()).frames, frames, received), feed._streams.stats
 
     def some(count: int) -> None:
-        for frames, received_ns in islice(rest, count // _AT_ONCE):
-            deliver(frames, received_ns)
+        handle(count)
+        if stats.skimmed < 0.95 * stats.frames or stats.unsubscribed:  # all but heartbeats and the first of a kind
+            raise SystemExit(f"only {stats.skimmed} of {stats.frames} frames were passed over")
+
+    return some
+
+
+def _reads(deliver: Callable[[list[bytes], int], None], frames: list[bytes], received: list[int]) -> Handle:
+    """Deliver *frames* as the socket's reads bring them; *received*: the time of each, in nanoseconds."""
+    places = range(0, len(frames), _AT_ONCE)
+    rest = iter([(frames[at : at + _AT_ONCE], max(received[at : at + _AT_ONCE])) for at in places])
+
+    def some(count: int) -> None:
+        for read, received_ns in islice(rest, count // _AT_ONCE):
+            deliver(read, received_ns)
 
     return some
 
@@ -183,6 +215,8 @@ TASKS: dict[str, Task] = {
     "decode": decode,
     "cut": cut,
     "deliver": deliver,
+    "skim": skim,
+    "skim, Advanced Trade": skim_advanced,
     "window_volume": _operator(lambda: window_volume(60), streams.trades),
     "candles": _operator(lambda: candles(60), streams.trades),
     "rolling_volume": _operator(lambda: rolling_volume(60), streams.trades),

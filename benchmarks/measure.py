@@ -62,7 +62,7 @@ class Bench:
         failures: dict[str, str] = {}
         for name, client in self._turns({name: clients[name] for name in names}, failures):
             count = self.settings.messages // 4 if client.slow else self.settings.messages
-            job: dict[str, Any] = {"url": self.server.url(count), "count": count}
+            job = self._job(count)
             if not client.socket:
                 job |= self._files(count)
             answer = self._try(name, client, job, 120, failures)
@@ -128,20 +128,20 @@ class Bench:
 
     def pipelines(self) -> dict[str, Any]:
         """CPU seconds a million messages of one pipeline and of ten, each on its own channel and product."""
-        products = busiest(self._payloads)[:10]
+        products = self._products[:10]
         pairs = [(_CHANNELS[at % len(_CHANNELS)], product) for at, product in enumerate(products)]
         client, count = Client("pipelines", "feed", "pipelines"), self.settings.messages
         costs: dict[str, list[float]] = {"one": [], "ten": []}
         for _ in range(self.settings.runs):
             for name, chosen in (("one", pairs[:1]), ("ten", pairs)):
-                job = {"url": self.server.url(count), "count": count, "pairs": chosen, "level": self._crossed[1]}
+                job = self._job(count) | {"pairs": chosen, "level": self._crossed[1]}
                 costs[name].append(self.runner.run(client, job, 120)["cpu"] * 1e6 / count)
         return {name: statistics.median(runs) for name, runs in costs.items()} | {"pairs": pairs}
 
     def memory(self) -> dict[str, Any]:
         """Bytes held during many messages, and how many of them were added after the first million."""
         count, client = self.settings.memory, Client("memory", "feed", "memory_held")
-        job = {"url": self.server.url(count), "count": count, "every": _SAMPLE_EVERY, **self._watched()}
+        job = self._job(count) | {"every": _SAMPLE_EVERY, **self._watched()}
         answer = self.runner.run(client, job, 60 + count / 10_000)
         outputs = {name: answer[name] for name in ("windows", "crossings")}
         return {"messages": count, "every": _SAMPLE_EVERY, "samples": answer["samples"], **outputs}
@@ -172,7 +172,7 @@ class Bench:
             failures[name] = reason
             return None
         count, stamps = rate * self.settings.seconds, self._folder / "stamps"
-        job: dict[str, Any] = {"url": self.server.url(count, rate, burst), "count": count, **self._watched()}
+        job = self._job(count, rate, burst) | self._watched()
         if stamped:
             job["stamps"] = str(stamps)
         late: TooSlow | None = None
@@ -194,6 +194,14 @@ class Bench:
             latencies = [(after - before) / 1e9 for before, after in zip(sent, arrived, strict=True)]
             answer["latency"] = percentiles(latencies) if keeps_up(latencies) else None
         return answer
+
+    def _job(self, count: int, rate: int = 0, burst: int = 1) -> dict[str, Any]:
+        """The common part of the jobs; a feed subscribes to all products that come."""
+        return {"url": self.server.url(count, rate, burst), "count": count, "products": self._products}
+
+    @cached_property
+    def _products(self) -> list[str]:
+        return busiest(self._payloads)
 
     def _watched(self) -> dict[str, str]:
         product, level = self._crossed

@@ -199,6 +199,7 @@ _SHOWN = (
     *("fold", "lift", "to_async_iterable", "to_dataframe", "to_frames", "to_records"),
     *("AdvancedCredentials", "Credentials", "Reconnect", "Secret", "ConfigError", "RxfeedError"),
 )
+_PACKAGES = {package.split(".")[1] for package in _NAMES}
 _PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names}
 
 __all__: list[str]
@@ -210,7 +211,7 @@ if not TYPE_CHECKING:  # a type checker reports a name that is not above
         if package is not None:
             found = globals()[name] = getattr(import_module(package), name)
             return found
-        if f"{__name__}.{name}" in _NAMES:
+        if name in _PACKAGES:
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

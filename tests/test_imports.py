@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ SEVERAL = {
     "rxfeed.core.merge",
     "rxfeed.feed.connection_arbiter",
     "rxfeed.feed.trade_repairs",
+}
+# Machines and operators that a program asks for, and what a feed without them needs no more than they.
+ASKED_FOR = {
+    *(f"rxfeed.core.{name}" for name in ("bars", "book", "candles", "imbalance", "level3_book", "rolling", "windows")),
+    *(f"rxfeed.operators.{name}" for name in ("async_iter", "book", "bounding", "bounded_queue", "windows")),
+    *(f"rxfeed.feed.{name}" for name in ("blocking_writer", "book_rest", "sink")),
 }
 LATER = {f"rxfeed.{name}" for name in ("backtest", "cli", "compat", "recording", "sim", "sinks")}
 
@@ -51,7 +58,7 @@ def test_feed_loads_no_other_venue_and_no_http_client() -> None:
     run = "\ntry:\n    feed.run()\nexcept Exception as error:\n    assert type(error).__name__ == 'ConnectFailed'"
     loaded = loaded_by(f"from rxfeed import Feed; Feed('BTC-USD', ['matches']); {connected}{run}")
     assert "rxfeed.transport" in loaded
-    assert not (RARE | SEVERAL | {"tempfile", "lzma"}) & loaded
+    assert not (RARE | SEVERAL | ASKED_FOR | {"tempfile", "lzma"}) & loaded
 
 
 def test_hosts_of_other_venues_are_those_in_the_registry() -> None:
@@ -68,7 +75,7 @@ def test_messages_and_machines_load_no_rx_and_no_sockets() -> None:
 
 def test_help_of_the_command_loads_no_feed() -> None:
     loaded = loaded_by("from rxfeed.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass")
-    assert not (EXTRAS | {"reactivex", "rxfeed.feed"}) & loaded
+    assert not (EXTRAS | ASKED_FOR | {"reactivex", "rxfeed.feed"}) & loaded
 
 
 def test_venue_is_imported_by_its_name() -> None:
@@ -85,6 +92,20 @@ def test_type_checkers_see_the_public_names() -> None:
         assert [alias.asname for alias in node.names] == [alias.name for alias in node.names], "an alias exports a name"
         seen.setdefault(node.module or "", []).extend(alias.name for alias in node.names)
     assert seen == {package: list(names) for package, names in rxfeed._NAMES.items()}
+
+
+@pytest.mark.parametrize("name", ["core", "feed", "operators"])
+def test_type_checkers_see_the_later_names_of_a_package(name: str) -> None:
+    package = import_module(f"rxfeed.{name}")
+    tree = ast.parse(Path(str(package.__file__)).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen: dict[str, str] = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        seen |= {alias.name: str(node.module).removeprefix(f"{package.__name__}.") for alias in node.names}
+    assert seen == package._LATER
+    assert seen.keys() <= set(package.__all__)
+    assert all(hasattr(package, each) for each in package.__all__)
 
 
 def test_packages_are_attributes_of_the_package() -> None:

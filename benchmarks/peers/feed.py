@@ -24,6 +24,16 @@ def _nothing(item: object) -> None:
     pass
 
 
+def _feed(job: Job) -> Feed:
+    return Feed(job.products, CHANNELS, url=job.url)
+
+
+def _check(feed: Feed) -> None:
+    """A message outside the subscription costs several times as much as one inside."""
+    if feed.stats.unsubscribed:
+        raise SystemExit(f"{feed.stats.unsubscribed:,} messages are outside the subscription")
+
+
 def _until_last(feed: Feed, meter: Meter) -> None:
     def count(message: Message) -> None:
         if meter.tick():
@@ -31,11 +41,12 @@ def _until_last(feed: Feed, meter: Meter) -> None:
 
     feed.subscribe(count)
     feed.serve()
+    _check(feed)
 
 
 def feed_filter_window(job: Job, meter: Meter) -> None:
     """Feed, a stock filter, `window_volume(60)`, a subscriber; the filter's function counts."""
-    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    feed = _feed(job)
 
     def is_trade(message: Message) -> bool:
         if meter.tick():
@@ -44,11 +55,12 @@ def feed_filter_window(job: Job, meter: Meter) -> None:
 
     feed.pipe(ops.filter(is_trade), window_volume(60)).subscribe(_nothing)
     feed.serve()
+    _check(feed)
 
 
 def matches_window(job: Job, meter: Meter) -> None:
     """Feed, `matches()`, `window_volume(60)`, a subscriber: nothing reads the other messages."""
-    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    feed = _feed(job)
     feed.pipe(matches(), window_volume(60)).subscribe(_nothing)
     _until_counted(feed, job, meter)
 
@@ -61,16 +73,17 @@ def _until_counted(feed: Feed, job: Job, meter: Meter) -> None:
         time.sleep(0.005)
     meter.end()
     feed.close()
+    _check(feed)
 
 
 def feed_alone(job: Job, meter: Meter) -> None:
     """Feed to one subscriber."""
-    _until_last(Feed("BTC-USD", CHANNELS, url=job.url), meter)
+    _until_last(_feed(job), meter)
 
 
 def feed_window_crossing(job: Job, meter: Meter) -> None:
     """Feed with `window_volume(60)` and `price_crossing`, and the subscriber that counts."""
-    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    feed = _feed(job)
     feed.pipe(window_volume(60)).subscribe(_nothing)
     feed.pipe(price_crossing(job.more["product"], job.more["level"])).subscribe(_nothing)
     _until_last(feed, meter)
@@ -84,7 +97,7 @@ def classic(job: Job, meter: Meter) -> None:
             if meter.tick():
                 self.close()
 
-    client = Counting(url=job.url, channels=CHANNELS, should_print=False)
+    client = Counting(url=job.url, products=job.products, channels=CHANNELS, should_print=False)
     client.start()
     assert client.thread is not None
     client.thread.join()
@@ -92,7 +105,7 @@ def classic(job: Job, meter: Meter) -> None:
 
 def pipelines(job: Job, meter: Meter) -> None:
     """One pipeline for each pair of channel and product, and no other subscriber."""
-    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    feed = _feed(job)
     for channel, product in job.more["pairs"]:
         _pipeline(feed, channel, product, job.more["level"]).subscribe(_nothing)
     meter.begin()
@@ -101,6 +114,7 @@ def pipelines(job: Job, meter: Meter) -> None:
         time.sleep(0.002)
     meter.end()
     feed.close()
+    _check(feed)
 
 
 def _pipeline(feed: Feed, channel: str, product: str, level: str) -> Observable[Any]:
@@ -116,8 +130,8 @@ def _changes(message: Message) -> int:
 
 
 def _advanced(job: Job) -> Feed:
-    channels = ["market_trades", "level2", "ticker", "heartbeats"]
-    return Feed(["BTC-USD", "ETH-USD"], channels, venue="coinbase_advanced", url=job.url)
+    channels = ["market_trades", "level2", "ticker", "candles", "heartbeats"]
+    return Feed(job.products, channels, venue="coinbase_advanced", url=job.url)
 
 
 def advanced_window(job: Job, meter: Meter) -> None:
@@ -145,11 +159,12 @@ def advanced_filter_window(job: Job, meter: Meter) -> None:
 
     feed.pipe(ops.filter(is_trade), window_volume(60)).subscribe(_nothing)
     feed.serve()
+    _check(feed)
 
 
 def memory_held(job: Job, meter: Meter) -> dict[str, Any]:
     """Feed with window and crossing, and the memory held after each *every* messages."""
-    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    feed = _feed(job)
     outputs: Counter[str] = Counter()
     feed.pipe(window_volume(60)).subscribe(lambda window: outputs.update(windows=1))
     feed.pipe(price_crossing(job.more["product"], job.more["level"])).subscribe(lambda c: outputs.update(crossings=1))
@@ -166,6 +181,7 @@ def memory_held(job: Job, meter: Meter) -> dict[str, Any]:
 
     feed.subscribe(count)
     feed.serve()
+    _check(feed)
     return {"samples": samples, **outputs}
 
 

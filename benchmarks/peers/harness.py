@@ -20,11 +20,12 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Job:
-    """What to do: *url* to connect to, *count* messages to expect, where to write the *stamps* of their arrival."""
+    """What to do: *url* to connect to, *count* messages of *products* to expect, where to write when they arrived."""
 
     def __init__(self, url: str, count: int, **more: Any) -> None:
         self.url = url
         self.count = count
+        self.products: list[str] = more.pop("products", ["BTC-USD"])
         self.stamps: str | None = more.pop("stamps", None)
         self.more = more
 

@@ -189,6 +189,12 @@ class GapDetector(ProductEpochs):
         if run is not None:
             run.settled(first, last)
 
+    def begins_after(self, channel: str, product_id: str, number: int, time: datetime) -> None:
+        """*number* is the last one of *product_id* on *channel*, of which nothing has come: what follows is checked."""
+        run = self._run(channel, product_id)
+        if run.last < 0:
+            run.take(number, time)
+
     def release(self, messages: Iterable[Message]) -> None:
         self.released.extend(messages)
 

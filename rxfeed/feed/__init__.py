@@ -4,17 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rxfeed.core import Repair
-from rxfeed.feed.blocking_writer import BlockingWriter
-from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
 from rxfeed.feed.feed import Feed
 from rxfeed.feed.feed_connection import ConnectionInfo
-from rxfeed.feed.feed_sink import FeedSink
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.products_rest import ProductsRest
-from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
@@ -23,6 +19,7 @@ from rxfeed.feed.status import (
     CaughtUp,
     Connected,
     Connecting,
+    ConnectionRemoved,
     Disconnected,
     Ended,
     FeedStatus,
@@ -47,11 +44,23 @@ from rxfeed.feed.status import (
 from rxfeed.feed.status_log import StatusLog, unacknowledged
 
 if TYPE_CHECKING:  # what type checkers see of `_LATER`
+    from rxfeed.feed.blocking_writer import BlockingWriter
+    from rxfeed.feed.book_rest import rest_snapshot
     from rxfeed.feed.candle_history import candles_history
+    from rxfeed.feed.feed_sink import FeedSink
+    from rxfeed.feed.sink import RecentRate, Sink
     from rxfeed.feed.stepped import SteppedFeed
 
 # What few programs need, by module: each is imported when it is first used.
-_LATER = {"SteppedFeed": "stepped", "candles_history": "candle_history"}
+_LATER = {
+    "BlockingWriter": "blocking_writer",
+    "FeedSink": "feed_sink",
+    "RecentRate": "sink",
+    "Sink": "sink",
+    "SteppedFeed": "stepped",
+    "candles_history": "candle_history",
+    "rest_snapshot": "book_rest",
+}
 
 __all__ = [
     "Backfilled",
@@ -62,6 +71,7 @@ __all__ = [
     "Connected",
     "Connecting",
     "ConnectionInfo",
+    "ConnectionRemoved",
     "Disconnected",
     "Dispatcher",
     "Ended",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import force_setattr, replace
-from reactivex import abc
 
 from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, RepairedNumbers, Restarted
 from rxfeed.feed.feed_streams import FeedStreams
@@ -348,12 +347,22 @@ class Dispatcher:
 
         *kind*: what its origin is.
         """
-        self._stats.bytes += len(raw)
-        self._stats.frames += 1
-        observers = self._counted(message)
-        if observers:
+        stats, router, message_type = self._stats, self._router, type(message)
+        stats.bytes += len(raw)
+        stats.frames += 1
+        product_id = message.product_id
+        route = router.routes[message_type].get(product_id)
+        if route is None:
+            route = router.route(message_type, product_id)
+        route.count += 1
+        receivers = route.receivers
+        if receivers:
             force_setattr(message, "_origin", kind(raw, received_ns, epoch))
-            self._router.deliver(observers, message)
+            for receive, observer in receivers:
+                try:
+                    receive(message)
+                except Exception as error:
+                    router.remove_failed(observer, error)
 
     def deliver(self, message: Message) -> None:
         """Deliver a *message* that already has its origin."""
@@ -368,12 +377,6 @@ class Dispatcher:
                 receive(message)
             except Exception as error:
                 router.remove_failed(observer, error)
-
-    def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
-        """The observers of *message*, which is counted."""
-        route = self._router.route_of(type(message), message.product_id)
-        route.count += 1
-        return route.observers
 
     def count_skipped(self, kinds: Mapping[type[Message], int], size: int) -> None:
         """Count messages of these *kinds*, of *size* bytes together, that have no observer and need no decoding."""

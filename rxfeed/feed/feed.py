@@ -15,7 +15,6 @@ from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed.core import ConnectionPlan, Level3Snapshot, Pair, Reconnect, Repair, Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.connection_streams import SummedStats
 from rxfeed.feed.connections import Connections
@@ -80,7 +79,8 @@ class Feed(MessageSource):
       `HeartbeatMissing` is reported. Silence is measured only while the socket is empty. The bytes of an incomplete
       message count as data for up to 600 s, if they arrive at 10 kB/s or more.
     - *lag_threshold*: seconds between arrival and delivery until `Lagging` is reported.
-    - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
+    - *drop_duplicates*: False delivers duplicates too (they are counted in either case), except those of a connection
+      that is being renewed. It cannot be combined with *redundancy*.
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
       and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
     - *backfill*: seconds: the trades of so long before the first connection are requested from the REST API, and
@@ -193,6 +193,10 @@ class Feed(MessageSource):
             raise ConfigError(f"urls: {len(lines)}, for a redundancy of {self._redundancy}")
         if self._redundancy > 1 and self.venue.merging is None:
             raise ConfigError(f"redundancy: connections of {self.venue.name} cannot be merged")
+        if self._redundancy > 1 and not drop_duplicates:
+            raise ConfigError(
+                "drop_duplicates: with a redundancy, each message arrives on each connection: leave out one of them"
+            )
         apart = seconds_apart(shown_url(hidden.reveal()))
         interval = apart if connect_interval is None else in_seconds(connect_interval)
         arguments.above_zero("connect_interval", interval, "of seconds")
@@ -444,6 +448,8 @@ class Feed(MessageSource):
     def _level3_snapshot(self) -> Callable[[str], Level3Snapshot] | None:
         if not self._rest_url or not self.venue.level3_path:
             return None
+        from rxfeed.feed.book_rest import rest_snapshot
+
         return rest_snapshot(
             self._rest_url,
             venue=self.venue,

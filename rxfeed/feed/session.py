@@ -116,16 +116,17 @@ class FeedSession:
         if self._begun:
             self._housekeeping.repair_with(repairs)
 
-    def steps(self, attempt: int) -> Generator[None, float | None, None]:
+    def steps(self, attempt: int, *, reported: bool = True) -> Generator[None, float | None, None]:
         """Deliver until stopped: a first step that connects, and then one for each read.
 
-        What is sent into the generator is the most seconds that the next read may wait. Raises `ConnectFailed`,
-        `ConnectionLost` or `AuthenticationFailed`.
+        What is sent into the generator is the most seconds that the next read may wait. *reported*: `Connecting` is
+        emitted. Raises `ConnectFailed`, `ConnectionLost` or `AuthenticationFailed`.
         """
         streams, connection = self._streams, self._connection
         url = shown_url(connection.url)
         try:
-            streams.report(Connecting(url=url, attempt=attempt))
+            if reported:
+                streams.report(Connecting(url=url, attempt=attempt))
             connection.open()
             self.opened = True
             self._ids.connected()

@@ -24,14 +24,12 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.market import Malformed, Message
 from rxfeed.operators import (
-    AsyncItems,
     FilterableSource,
     Graph,
     GraphDescription,
     GraphEntry,
     Guarded,
     MessageFilter,
-    Overflow,
     Pipeline,
     PipelineStep,
     SnapshotSource,
@@ -42,9 +40,11 @@ from rxfeed.operators import (
     piped,
     place_of_caller,
     rooted,
-    to_async_iterable,
 )
 from rxfeed.venues import Venue
+
+if TYPE_CHECKING:
+    from rxfeed.operators import AsyncItems, Overflow
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -207,6 +207,8 @@ class MessageSource(FilterableSource, Guarded[Message]):
 
         At most *size* messages wait for the loop; *overflow* is the policy for more, as in `bounded`.
         """
+        from rxfeed.operators import to_async_iterable
+
         return to_async_iterable(self, size, overflow, subscribed=self.connect)
 
     def __aiter__(self) -> AsyncIterator[Message]:

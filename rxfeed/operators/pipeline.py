@@ -13,7 +13,6 @@ from reactivex.observable import ConnectableObservable
 
 from rxfeed.core import Seconds
 from rxfeed.errors import ConfigError
-from rxfeed.operators.async_iter import to_async_iterable
 from rxfeed.operators.graph import PipelineStep
 from rxfeed.operators.lift import is_machine
 from rxfeed.operators.running import run_to_end
@@ -171,6 +170,8 @@ class Guarded(Rooted[T]):
 
     def __aiter__(self) -> AsyncIterator[T]:
         """The items for `async for`, which subscribes and then connects the source."""
+        from rxfeed.operators.async_iter import to_async_iterable
+
         return aiter(to_async_iterable(self))
 
     def __await__(self) -> Generator[object, None, T]:

@@ -121,7 +121,7 @@ class SegmentPlayer:
                     self._line(recording, chunk, index)
                 else:
                     scheduler.ns = max(scheduler.ns, entry.ns)
-                    kind = of_connection(Origin, entry.connection)
+                    kind = of_connection(Origin, entry.connection) if entry.connection else Origin
                     epoch = self._items.base + entry.epoch
                     self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, epoch, kind)
                 # An observer may have closed the replay, subscribed to more, or scheduled an action.

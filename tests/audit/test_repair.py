@@ -273,7 +273,8 @@ def test_gap_at_which_the_feed_was_closed_is_found_and_repaired(venue: str, tmp_
                 feed.close()
 
         feed.status.subscribe(close_at_a_gap)
-        feed.pipe(record(tmp_path)).subscribe()
+        recorder = record(tmp_path)
+        feed.pipe(recorder).subscribe()
         feed.connect()
         exchange.wait_for_clients()
         exchange.step(60)
@@ -285,6 +286,7 @@ def test_gap_at_which_the_feed_was_closed_is_found_and_repaired(venue: str, tmp_
         exchange.inject(faults.Drop(3, types=kinds))
         exchange.step(120)
         assert feed.wait(20)
+        assert recorder.close(20) == 0
         (gap,) = gaps
         assert [(each.first, each.last) for each in audit(tmp_path).missing if each.product] == [(gap.first, gap.last)]
         repair(tmp_path)
@@ -294,7 +296,8 @@ def test_gap_at_which_the_feed_was_closed_is_found_and_repaired(venue: str, tmp_
     ids = trades(messages, "BTC-USD")
     assert ids == list(range(ids[0], gap.last + 1))
     epochs = [each.epoch for each in messages if isinstance(each, Trade)]
-    assert epochs == sorted(epochs) and epochs[-1] > 0
+    assert epochs == sorted(epochs)
+    assert epochs[-1] > 0
     assert not [each for each in status if isinstance(each, Gap) and each.product_id]
     assert [(each.first, each.last) for each in status if isinstance(each, Repaired)] == [(gap.first, gap.last)]
     assert windows

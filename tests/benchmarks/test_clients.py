@@ -44,6 +44,12 @@ def test_speed_of_every_client_without_an_environment(server: LoadServer, tmp_pa
         assert len(row["rates"]) == 1
 
 
+def test_client_that_did_not_subscribe_to_what_comes_has_no_result(server: LoadServer) -> None:
+    job: dict[str, Any] = {"url": server.url(1000), "count": 1000, "products": ["C-D"]}
+    with pytest.raises(Failed, match="1,000 messages are outside the subscription"):
+        ClientRunner().run(CLIENTS["pipeline"], job, 60)
+
+
 def test_rows_of_the_second_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(frames, "ADVANCED_RECORDING", tmp_path / "none")
     monkeypatch.setattr("benchmarks.clients.prepare", lambda name: Missing(f"no {name} for this machine"))

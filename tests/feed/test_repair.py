@@ -134,7 +134,7 @@ def test_failures_are_requested_again(venue: str) -> None:
 @pytest.mark.parametrize("venue", VENUES)
 def test_what_does_not_come_in_time_is_a_gap(venue: str) -> None:
     with pair(venue, repair=Repair(patience=0.3)) as made:
-        made.exchange.inject(faults.RestLatency(0.6, count=None))
+        made.exchange.inject(faults.RestLatency(30, count=None))
         lose(made, 1)
         made.until(lambda: made.faulty.gaps(BTC, TRADES_CHANNEL[venue]) or made.faulty.gaps(ETH, TRADES_CHANNEL[venue]))
         made.settle()

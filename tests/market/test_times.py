@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rxfeed import Feed
 from rxfeed.market import Malformed, Message
 from rxfeed.market.times import ENDING, PLAIN, ends_with_microseconds, finer, in_microseconds
+from rxfeed.sim import Exchange
 from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange import messages as m
+from tests.support.collect import Collected
 from tests.venues.coinbase_exchange.test_decode import LAYOUT, VECTORS
 from tests.venues.coinbase_exchange.test_numbers import LEVEL3
 
@@ -65,6 +68,39 @@ def test_other_texts_are_unchanged() -> None:
     frame = json.dumps({"type": "error", "message": text, "reason": f'"time":"{text}"'}).encode()
     assert ExchangeDecoder().decode(frame) == m.ExchangeError(message=text, reason=f'"time":"{text}"')
     assert in_microseconds(frame) is frame
+
+
+ROUNDED = [
+    ("2026-01-02T23:59:59.9999998Z", datetime(2026, 1, 2, 23, 59, 59, 999999, UTC)),
+    ("2026-01-02 23:59:59.9999995Z", datetime(2026, 1, 3, tzinfo=UTC)),
+    ("2026-01-02t23:59:59.9999994Z", datetime(2026, 1, 2, 23, 59, 59, 999999, UTC)),
+    ("2026-01-02t23:59:58.1234565Z", datetime(2026, 1, 2, 23, 59, 58, 123457, UTC)),
+    ("2026-01-02 23:59:58.1234575Z", datetime(2026, 1, 2, 23, 59, 58, 123458, UTC)),
+    ("2026-01-02 23:59:58.123457499999Z", datetime(2026, 1, 2, 23, 59, 58, 123457, UTC)),
+    ("2026-01-02 23:59:58.123456Z", datetime(2026, 1, 2, 23, 59, 58, 123456, UTC)),
+]
+EXCHANGE_TRADE = (
+    '{"type":"match","trade_id":%d,"maker_order_id":"a","taker_order_id":"b","side":"buy","size":"1","price":"1",'
+    '"product_id":"BTC-USD","sequence":%d,"time":"%s"}'
+)
+ADVANCED_TRADE = (
+    '{"channel":"market_trades","timestamp":"2026-01-02T23:59:59Z","sequence_num":%d,"events":[{"type":"update","trades":'
+    '[{"product_id":"BTC-USD","trade_id":"%d","price":"1","size":"1","time":"%s","side":"BUY"}]}]}'
+)
+
+
+@pytest.mark.parametrize("venue", ["coinbase_exchange", "coinbase_advanced"])
+def test_feed_rounds_only_finer_times_without_an_upper_case_t(venue: str) -> None:
+    """To the nearest microsecond, a half of one upwards. The venues write the letter in upper case."""
+    texts = [text for text, _ in ROUNDED]
+    trade = EXCHANGE_TRADE if venue == "coinbase_exchange" else ADVANCED_TRADE
+    frames = [trade % (at, at + 1, text) for at, text in enumerate(texts)]
+    with Exchange.serving(frames, then="close", venue=venue) as exchange:
+        feed = Feed("BTC-USD", "trades", venue=venue, url=exchange.url, reconnect=False)
+        got = Collected(feed)
+        with feed:
+            got.wait_for_end()
+    assert [each.time for each in got.items] == [expected for _, expected in ROUNDED]
 
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1))
