@@ -215,7 +215,7 @@ class Connections:
                 arbiter.deliver(arbiter.machine.leave(connection.line))
         with self._lock:
             connection.over = True
-            self._highest = max(self._highest, connection.loop.continuity.highest)
+            self._highest = max(self._highest, connection.highest_epoch)
             self._all.pop(connection.line, None)
             self._subscriptions.leave(connection.subscriptions)
             if all(each.streams.stats is not connection.streams.stats for each in self._all.values()):
@@ -312,7 +312,7 @@ class Connections:
         self._homes |= {product: shard for _, product in pairs if product is not None}
         if not moved:
             return {}
-        highest = max(self._highest, *(each.loop.continuity.highest for each in self._all.values()), 0)
+        highest = max(self._highest, *(each.highest_epoch for each in self._all.values()), 0)
         return dict.fromkeys(moved, highest + 1)
 
     def update(self) -> None:

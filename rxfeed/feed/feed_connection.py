@@ -71,6 +71,12 @@ class FeedConnection:
         """True if its loop has ended."""
 
     @property
+    def highest_epoch(self) -> int:
+        """The highest epoch of its messages."""
+        own = self.loop.continuity.highest
+        return own if self.arbiter is None else max(own, self.arbiter.machine.gaps.highest)
+
+    @property
     def info(self) -> ConnectionInfo:
         """Its description and counters."""
         stats = self.streams.stats

@@ -101,7 +101,7 @@ class FeedSession:
         self._dispatcher.use(continuity)
         self._arbitrated = None if make_frames is None else make_frames(self._dispatcher, continuity)
         if self._begun:
-            self._housekeeping.use(continuity, None if self._arbitrated is None else self._arbitrated.watch)
+            self._housekeeping.use(continuity, self._arbitrated)
             if self._arbitrated is not None:
                 self._arbitrated.seed(self._subscriptions)
 
@@ -151,13 +151,11 @@ class FeedSession:
             connection.close()
 
     def _begin(self, now: float) -> None:
-        watch = None
         with self._streams.lock:
             if self._streams.stats.connections:
                 self._continuity.reconnected()
             if self._arbitrated is not None:
                 self._arbitrated.opened()
-                watch = self._arbitrated.watch
         self._housekeeping = Housekeeping(
             self._settings,
             self._connection,
@@ -168,7 +166,7 @@ class FeedSession:
             self._repairs,
             self._ids.explained,
             now,
-            watch,
+            self._arbitrated,
         )
         self._begun = True
         self._arrival = Arrival()
