@@ -34,6 +34,7 @@ from tests.support.collect import Collected
 
 BTC, ETH = "BTC-USD", "ETH-USD"
 VENUES = ["coinbase_exchange", "coinbase_advanced"]
+RULES = {"coinbase_exchange": "ExchangeRest", "coinbase_advanced": "AdvancedRest"}
 CHANNELS = ["trades", "heartbeat", "ticker"]
 
 
@@ -298,6 +299,42 @@ def test_what_is_held_at_the_end_is_delivered(redundancy: int) -> None:
             made.feed.wait(0.2)
             assert made.ids(BTC, Trade) == []
     assert max(made.ids(BTC, Trade)) > last
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_backfill_that_is_cut_by_close_is_reported_as_far_as_it_came(
+    venue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"rxfeed.venues.{venue}.rest.{RULES[venue]}.most_trades", 50)
+    with market(venue, age=60) as exchange:
+        exchange.inject(faults.RestLatency(20, count=None, after=2))
+        made = Warm(exchange, venue, 50, products=[BTC])
+        with made.feed:
+            exchange.wait_for_clients()
+            last = exchange.last_trade_id(BTC)
+            until = time.monotonic() + 10
+            while not (exchange.rest_requests > 2 and last < _newest_held(made)):
+                assert time.monotonic() < until
+                exchange.step(3)
+                time.sleep(0.01)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 5
+    (status,) = [each for each in made.status.items if isinstance(each, Backfilled)]
+    ids = made.ids(BTC)
+    assert ids == [*range(ids[0], max(ids) + 1)]
+    assert max(ids) > last
+    counted = sorted(_backfilled(made, BTC))
+    assert (status.first, status.last) == (counted[0], counted[-1])
+    assert len(counted) > 50
+    assert made.feed.stats.gaps == made.feed.stats.repaired == 0
+    assert not any(each.complete for each in made.windows.items[:1])
+
+
+def _newest_held(made: Warm) -> int:
+    """The id of the newest trade that waits for the backfill; 0 for none."""
+    repairs = made.feed._connections.first.loop._repairs if made.feed._connections is not None else None
+    held = [] if repairs is None else [each for hole in repairs._machine._holes.get(BTC, ()) for each in hole.held]
+    return max((each.trade_id for each in held if isinstance(each, Trade)), default=0)
 
 
 def test_gap_during_a_backfill_is_repaired() -> None:

@@ -174,8 +174,8 @@ def test_hostile_answers_are_not_delivered(venue: str, wrong: str) -> None:
         ]
         payload = json.dumps(items if venue == "coinbase_exchange" else {"trades": items})
         made.exchange.inject(faults.RestGarbage(payload=payload, count=None))
-        only = {"product_id": BTC} if venue == "coinbase_exchange" else {}
-        made.exchange.inject(faults.Drop(1, types=TRADES[venue], connection=FAULTY, **only))
+        only = BTC if venue == "coinbase_exchange" else None
+        made.exchange.inject(faults.Drop(1, types=TRADES[venue], connection=FAULTY, product_id=only))
         made.until(lambda: made.faulty.all_of(Gap | Repaired))
         made.settle()
     counts = check(made)
