@@ -104,6 +104,8 @@ def test_type_checkers_see_the_later_names_of_a_package(name: str) -> None:
         assert isinstance(node, ast.ImportFrom)
         seen |= {alias.name: str(node.module).removeprefix(f"{package.__name__}.") for alias in node.names}
     assert seen == package._LATER
+    # A module that is imported replaces an attribute of its name.
+    assert not {path.stem for path in Path(str(package.__file__)).parent.iterdir()} & seen.keys()
     assert seen.keys() <= set(package.__all__)
     assert all(hasattr(package, each) for each in package.__all__)
 

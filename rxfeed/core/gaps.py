@@ -176,7 +176,8 @@ class GapDetector(ProductEpochs):
         lost: set[str | None] = set()
         for each in missed:
             if each.product_id is not None and self.can_repair(each):
-                self.missed.append(Awaited(each.product_id, each.channel, each.first, each.last))
+                after = self.last_time(each.channel, each.product_id)  # it does not continue with the next one yet
+                self.missed.append(Awaited(each.product_id, each.channel, each.first, each.last, after))
             else:
                 self.missed.append(each)
                 lost.add(each.product_id)

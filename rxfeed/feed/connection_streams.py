@@ -19,6 +19,7 @@ class ConnectionStreams(FeedStreams):
         self._whole = whole
         self.connection = number
         self.lock = whole.lock
+        self.dispatcher = whole.dispatcher
         self.renamed = whole.renamed
         self.sinks = whole.sinks
         self.router = whole.router

@@ -110,6 +110,8 @@ class Dispatcher:
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
         router, stats, steps = self._router, self._stats, self._steps
         skim, quick, decode, continuity = self._skim, self._quick, self._decode, self._continuity
+        if router.types is None:  # every message has an observer, so that none is to be skimmed
+            skim = None
         data_received, size, others, skimmed, longest = False, 0, 0, 0, LONG
         epoch, of_kinds = continuity.epoch, continuity.of_kinds
         if self.streams.connection != self._connection:

@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from queue import SimpleQueue
 
 import msgspec
@@ -42,6 +42,8 @@ _PAUSE = 0.0005
 """Seconds."""
 _PASSED_ON = 32
 """So many trades are passed on together, since each time wakes the feed's thread."""
+_SLACK = timedelta(seconds=1)
+"""The times of a venue's trades may be a little out of order."""
 _MOST_PASSES = 3
 """So often the pages are read if they lack trades that they should have."""
 
@@ -104,6 +106,7 @@ class TradeFetcher:
         self._unanswered = 0
         self._closed = threading.Event()
         self._warned = False
+        self._backfilling: set[str] = set()  # products of which further pages are used
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
         """Answers call *nudge* from now on."""
@@ -114,7 +117,12 @@ class TradeFetcher:
         self._enqueue(MissingTrades(product_id, first, last, newer, until))
 
     def backfill(self, product_id: str, newer: RestTrade | None, since: datetime) -> None:
+        self._backfilling.add(product_id)
         self._enqueue(BackfillRequest(product_id, newer, since))
+
+    def end_backfill(self, product_id: str) -> None:
+        """No further page of the product's backfill is used."""
+        self._backfilling.discard(product_id)
 
     def _enqueue(self, request: MissingTrades | BackfillRequest) -> None:
         if self._closed.is_set():
@@ -157,7 +165,7 @@ class TradeFetcher:
             else:
                 self._answer(FetchedTrades(request, [], ended=True))
 
-    def _get(self, path: str) -> tuple[tuple[TradeItem, ...], int]:
+    def _get(self, product: str, path: str) -> tuple[tuple[TradeItem, ...], int]:
         """The trades of the answer, newest first as they are, and its time in nanoseconds."""
         with self._lock:
             if self._closed.is_set():
@@ -167,7 +175,7 @@ class TradeFetcher:
                 self._client = self._make_client(self._patience / 2)
             client = self._client
         body = client.get(path).body
-        return self._rules.trade_items(body), time.time_ns()
+        return self._rules.trade_items(product, body), time.time_ns()
 
     def _serve_backfill(self, request: BackfillRequest) -> str:
         """Request the pages of a backfill; returns why it ended before its time, empty if it did not."""
@@ -175,7 +183,7 @@ class TradeFetcher:
         backoff, passes = Backoff(_PAUSES, apart=0.0), 0
         until = time.monotonic() + PATIENCE
         failure = ""
-        while not self._closed.is_set():
+        while not self._closed.is_set() and request.product_id in self._backfilling:
             try:
                 page = self._page_before(request.product_id, newer)
                 passes += 1
@@ -197,12 +205,17 @@ class TradeFetcher:
         return ""
 
     def _page_before(self, product: str, newer: RestTrade | None) -> list[tuple[RestTrade, bytes, int]]:
-        """The trades before *newer*, newest first, with their items and the time of the answer."""
-        items, ns = self._get(self._rules.trades_path(product, older_than=newer))
+        """The trades before *newer*, newest first, with their items and the time of the answer.
+
+        Raises `FrameMalformed` if one is newer by its time than by its id, since an old time ends the backfill.
+        """
+        items, ns = self._get(product, self._rules.trades_path(product, older_than=newer))
         by_id = {number: item for number, item in items if newer is None or number < newer.trade_id}
         page: list[tuple[RestTrade, bytes, int]] = []
         for number in sorted(by_id, reverse=True):
             trade = self._rules.trade(product, by_id[number])
+            if page and trade.time - _SLACK > page[-1][0].time:
+                raise FrameMalformed(f"not a list of trades: {trade.trade_id} is newer than {page[-1][0].trade_id}")
             if newer is None or trade.time <= newer.time:
                 page.append((trade, by_id[number], ns))
                 _pause_after(page)
@@ -246,7 +259,7 @@ class TradeFetcher:
         """Read the pages with *missing* trades, and remove from those what was found."""
         newer, product = request.newer, request.product_id
         while missing and not self._closed.is_set() and time.monotonic() < request.until:
-            items, ns = self._get(self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
+            items, ns = self._get(product, self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
             self._pass_on(request, missing, [each for each in items if each[0] in missing], ns)
             oldest = min(items, default=None)
             if oldest is None or oldest[0] <= min(missing, default=0):

@@ -90,7 +90,7 @@ class TradeRepairs:
     def begin(self, found: Awaited) -> None:
         """Hold the trades after *found* from now on."""
         product = found.product_id
-        if not self._machine.missed(product, found.first, found.last, self._now()):
+        if not self._machine.missed(product, found.first, found.last, self._now(), found.after):
             self._output(self._machine.finish(self._now(), product))
             self._output([LostTrades(product, found.first, found.last)])
             return
@@ -206,6 +206,7 @@ class TradeRepairs:
 
     def _end_backfill(self, product: str, failure: str = "") -> None:
         """No more of the product's backfill comes: deliver what is here."""
+        self._fetcher.end_backfill(product)
         if self._backfills is not None:
             self._backfills.close(product, failure)
         self._output(self._machine.backfilled(product, self._now()))
@@ -288,6 +289,7 @@ class TradeRepairs:
             self._holding.discard(product)
             self._out.forget(product)
             if self._backfills is not None:
+                self._fetcher.end_backfill(product)
                 self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
 
 

@@ -14,6 +14,7 @@ from rxfeed.operators.select import (
     trades,
     unknowns,
 )
+from rxfeed.operators.window_operator import WindowOperator, window_operator
 
 if TYPE_CHECKING:  # what type checkers see of `_LATER`
     from rxfeed.operators.async_iter import AsyncItems, to_async_iterable
@@ -50,7 +51,6 @@ if TYPE_CHECKING:  # what type checkers see of `_LATER`
         rooted,
     )
     from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller, remedy
-    from rxfeed.operators.window_operator import WindowOperator, window_operator
     from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 # The names of each module, which is imported when one of them is first used: a feed needs few operators. The modules
@@ -140,10 +140,6 @@ _MODULES = {
         "is_handed_back",
         "place_of_caller",
         "remedy",
-    ),
-    "window_operator": (
-        "WindowOperator",
-        "window_operator",
     ),
     "windows": (
         "candles",

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import Gap, Message
+from rxfeed.compat import WebsocketClient
 from rxfeed.compat.settings import ClassicFeed
 from rxfeed.compat.socket import Socket
 from rxfeed.feed import Dispatcher
+from rxfeed.sim import Exchange
 from rxfeed.venues.coinbase_exchange import L2Update
 
 NS = 1_790_733_802_000_000_000
@@ -132,3 +134,29 @@ def test_subscriber_of_the_feed_gets_messages_from_the_next_frame_on() -> None:
     assert [content["changes"][0][1] for content in session.got] == ["1", "2", "3", "4"]
     assert [message.changes[0][1] for message in messages if isinstance(message, L2Update)] == [3, 4]
     assert session.feed.stats.messages == 4
+
+
+def test_client_of_a_server_decodes_its_frames_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole: list[Any] = []
+    frames = Dispatcher.frames
+
+    def decoded_in_full(self: Dispatcher, events: Any, received_ns: int) -> None:
+        whole.extend(events)
+        frames(self, events, received_ns)
+
+    monkeypatch.setattr(Dispatcher, "frames", decoded_in_full)
+    sent = [each for number in range(1, 9) for each in (trade(number, number), update())]
+    got: list[Any] = []
+
+    class Client(WebsocketClient):
+        def on_message(self, msg: Any) -> None:
+            got.append(msg)
+
+    with Exchange.serving([*sent, text("heartbeat", 9, sequence=80, last_trade_id=8)], then="close") as exchange:
+        client = Client(url=exchange.url, products=BTC, channels=["level2_batch", "matches"], should_print=False)
+        client.start()
+        assert client.thread is not None
+        client.thread.join(20)
+    assert [msg["type"] for msg in got] == ["match", "l2update"] * 8 + ["heartbeat"]
+    assert [each for each in whole if each in sent] == []
+    assert any(isinstance(each, bytes) and b"heartbeat" in each for each in whole)

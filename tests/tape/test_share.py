@@ -19,7 +19,8 @@ from tests.support.amounts import amount
 
 WANTED: dict[int, tuple[str, ...]] = {shard: (f"P{shard}-USD",) for shard in (0, 1, 2, 3, 5)}
 STEP = 0.01  # seconds of the clock for one request to the server
-EVENTS = ("start", "kill", "stop", "suspend", "delay", "fewer", "more")
+EVENTS = ("start", "kill", "stop", "suspend", "delay", "pause", "fewer", "others", "more")
+PARTS = {"fewer": slice(0, 3), "others": slice(3, 5), "more": slice(0, 5)}
 Event = tuple[str, int]
 
 
@@ -149,8 +150,8 @@ class World:
         if kind == "start" and len(self.workers) < 4:
             self._count += 1
             self.workers.append(Worker(self._store, self, f"{self._random.choice('abcd')}{self._count}"))
-        elif kind in ("fewer", "more"):
-            self.wanted = dict(list(WANTED.items())[: 3 if kind == "fewer" else 5])
+        elif kind in PARTS:
+            self.wanted = dict(list(WANTED.items())[PARTS[kind]])
         elif self.workers:
             worker = self.workers[number % len(self.workers)]
             if kind == "kill":
@@ -159,7 +160,7 @@ class World:
             elif kind == "stop":
                 worker.stopping = True
             else:
-                worker.held = int((TTL + 1) / STEP)
+                worker.held = int((3.0 if kind == "pause" else TTL + 1) / STEP)  # too short to be dead, or longer
                 worker.asleep = worker.held if kind == "suspend" else 0
                 self.suspended = self.suspended or kind == "suspend"
 
@@ -223,14 +224,31 @@ def test_parts_of_all_members_are_all_shards(living: set[str], shards: int) -> N
 
 @pytest.mark.parametrize("ending", ["kill", "stop"])
 def test_shards_of_a_worker_that_ends_are_taken(ending: str) -> None:
-    async def run() -> None:
+    assert shares(*EVEN, (ending, 0)) == [sorted(WANTED)]
+
+
+def test_products_that_are_gone_leave_room_for_others() -> None:
+    assert shares(("start", 0), ("fewer", 0), ("others", 0)) == [[3, 5]]
+
+
+def test_worker_that_recovers_gives_up_what_it_does_not_run() -> None:
+    """It kept its leases while another worker began."""
+    found = shares(("start", 0), ("pause", 0), ("start", 0))
+    assert sorted(map(len, found)) == [2, 3]
+    assert sorted(shard for each in found for shard in each) == sorted(WANTED)
+
+
+def shares(*events: Event) -> list[list[int]]:
+    """What each worker runs some time after the *events*."""
+
+    async def run() -> list[list[int]]:
         world = World(7)
         try:
-            for event in (*EVEN, (ending, 0)):
+            for event in events:
                 world.event(*event)
-                await world.run(800)
-            assert [each.share.running for each in world.workers] == [sorted(WANTED)]
+                await world.run(100 if event[0] == "pause" else 800)
+            return [each.share.running for each in world.workers]
         finally:
             await world.end()
 
-    asyncio.run(run())
+    return asyncio.run(run())
