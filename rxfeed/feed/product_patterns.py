@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -169,13 +170,15 @@ class ProductPatterns:
         self._wake.set()
 
     def _run(self) -> None:
+        due = time.monotonic() + self._real(self._every)
         while not self._closed:
-            woken = self._wake.wait(min(self._real(self._every), threading.TIMEOUT_MAX))
+            self._wake.wait(min(max(0.0, due - time.monotonic()), threading.TIMEOUT_MAX))
             self._wake.clear()
             if self._closed:
                 return
             try:
-                if not woken or not self._known:
+                if not self._known or time.monotonic() >= due:  # messages of the channel `status` delay no request
+                    due = time.monotonic() + self._real(self._every)
                     self._known = self._listed()
                 while self._seen:
                     self._named_by_status(self._seen.popleft())

@@ -3,13 +3,14 @@
 Rules:
 - Of several connections one is renewed at a time. With a time for each, they are spread over it.
 - A renewal of the schedule that is due while others are still in progress waits for them.
+- If the clock was wrong, and is set back by more than an hour, the times are those after the right one.
 - A connection that is not open at that time is not renewed: its loop opens it anew in any case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from rxfeed.core import Seconds, WeekTime, arguments, first_after, in_seconds
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rxfeed.feed.supervisor import Task
 
 DEPLOYMENTS = "deployments"
+_CORRECTED = timedelta(hours=1)  # by less the clock may go back, and no time comes twice
 _BUSY = 1.0  # seconds until the next look, while connections are being renewed or none is open
 
 
@@ -93,11 +95,15 @@ class RenewalAtTimes:
         self._connections = connections
         self._times = times
         self._wall_clock = wall_clock
-        self._due = first_after(times, wall_clock())
+        self._last = wall_clock()
+        self._due = first_after(times, self._last)
 
     def step(self, now: float) -> float:
         """Do what is due; the seconds until the next step."""
-        wall = self._wall_clock()
+        wall, last = self._wall_clock(), self._last
+        self._last = wall
+        if wall < last - _CORRECTED:  # else the next renewal would be at a time after the wrong one
+            self._due = first_after(self._times, wall)
         if wall >= self._due:
             self._connections.renew(_open(self._connections))
             self._due = first_after(self._times, wall)

@@ -30,15 +30,17 @@ def listed(*products: str, **fields: Any) -> tuple[RestProduct, ...]:
 class Lists:
     """A client of a list that the test sets, and what a `ProductPatterns` made of it."""
 
-    def __init__(self, *patterns: str, products: tuple[RestProduct, ...] = ()) -> None:
+    def __init__(self, *patterns: str, products: tuple[RestProduct, ...] = (), every: float = 3600) -> None:
         self.found = products
+        self.requests = 0
         self.subscribed: dict[str, list[str]] = {}
         self.events: list[tuple[list[str], list[str]]] = []
-        self.patterns = ProductPatterns(lambda: self, 3600, self._change, lambda seconds: seconds)  # pyright: ignore
+        self.patterns = ProductPatterns(lambda: self, every, self._change, lambda seconds: seconds)  # pyright: ignore
         for each in patterns:
             self.patterns.add([each], ["matches"])
 
     def products(self) -> tuple[RestProduct, ...]:
+        self.requests += 1
         return self.found
 
     def close(self) -> None:
@@ -135,6 +137,21 @@ def test_status_names_products() -> None:
     lists.patterns.join()
     assert lists.subscribed == {"matches": ["ETH-USD", "NEW-USD"]}
     assert lists.events == [(["NEW-USD"], ["BTC-USD"])]
+
+
+def test_messages_of_the_status_channel_delay_no_request() -> None:
+    """They come more often than the list is requested, and do not name what cannot be traded any more."""
+    lists = Lists("*-USD", products=listed("BTC-USD", "ETH-USD"), every=0.2)
+    lists.read()
+    lists.found = listed("BTC-USD")
+    message: Any = object()
+    try:
+        lists.patterns.start()
+        until(lambda: lists.requests >= 3, every=lambda: lists.patterns.status(message))
+    finally:
+        lists.patterns.close()
+        lists.patterns.join()
+    assert lists.events[1:] == [([], ["ETH-USD"])]
 
 
 # ---- feeds

@@ -128,6 +128,23 @@ def test_all_connections_are_renewed_at_the_times(monkeypatch: pytest.MonkeyPatc
     assert connections.renewed == [(60.0, 1), (60.0, 2), (wednesday, 1), (wednesday, 2)]
 
 
+@pytest.mark.parametrize(("back", "renewals"), [(timedelta(seconds=30), 0), (timedelta(days=365), 1)])
+def test_times_follow_a_clock_that_is_set_back(back: timedelta, renewals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong clock is corrected after a renewal: by seconds, the time does not come again; by a year, it does."""
+    clock = [datetime(2027, 1, 4, 13, 59, tzinfo=UTC)]
+    connections: Any = Connections({1: 0.0})
+    monkeypatch.setattr("rxfeed.feed.renewal_schedule.utc_now", lambda: clock[0])
+    (task,) = RenewalSchedule.of(COINBASE_EXCHANGE, None, "daily 14:00").tasks(connections)
+    clock[0] += timedelta(seconds=70)
+    task.step(0.0)
+    assert len(connections.renewed) == 1
+    clock[0] -= back
+    task.step(0.0)
+    clock[0] += timedelta(hours=24)
+    task.step(0.0)
+    assert len(connections.renewed) == 1 + renewals
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_feed_renews_at_a_time_of_the_week(venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     times = [datetime(2026, 1, 5, 13, 59, tzinfo=UTC)]
