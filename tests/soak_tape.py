@@ -6,7 +6,6 @@ and the results of workers those of a run that nothing disturbs.
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import random
@@ -16,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,12 @@ class Program:
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
         self.start()
-        atexit.register(self.kill)  # also if the run fails
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def start(self) -> None:
         with Path(os.environ.get("RXFEED_SOAK_LOG", os.devnull)).open("a") as log:
@@ -81,18 +86,23 @@ def kills(each: int, *, rate: float, seed: int, folder: Path, consumes: bool = T
     random.seed(seed)
     problems: list[str] = []
     output = folder / "windows"
-    with NatsServer() as server, Exchange(PRODUCTS, seed=seed, rate=rate, auto=False) as exchange:
+    with (
+        NatsServer() as server,
+        Exchange(PRODUCTS, seed=seed, rate=rate, auto=False) as exchange,
+        ExitStack() as ends,
+    ):
         reference = Feed(PRODUCTS, CHANNELS, url=exchange.url)
         ledger = Collected(reference)
         options = [*PRODUCTS, "--url", exchange.url, "--nats", server.url, "--shared"]
         options += [part for channel in CHANNELS for part in ("--channel", channel)]
         names = ("one", "other") if consumes else ("one",)
-        publishers = [rxfeed("publish", *options, "--publisher", name) for name in names]
+        publishers = [ends.enter_context(rxfeed("publish", *options, "--publisher", name)) for name in names]
         other = Feed(PRODUCTS, CHANNELS, url=exchange.url)
+        ends.callback(other.close)
         if not consumes:
             other.pipe(to_nats(server.url, shared=True, publisher="other")).subscribe()
             other.connect()
-        consumer = Program("-c", CONSUMER, server.url, str(output)) if consumes else None
+        consumer = ends.enter_context(Program("-c", CONSUMER, server.url, str(output))) if consumes else None
         with reference:
             exchange.wait_for_clients(3, timeout=90)
             exchange.resume()
@@ -192,14 +202,12 @@ def workers(
     study = folder / "study.py"
     study.write_text(STUDY)
     names = [f"P{number}-USD" for number in range(products)]
-    with NatsServer() as server:
-        publishing = Publishing(server.url, names, rate)
-        publishing.start()
+    with NatsServer() as server, Publishing(server.url, names, rate) as publishing, ExitStack() as ends:
         until(lambda: publishing.sent > len(names))
         time.sleep(0.5)
         command = ["work", f"{study}:study", "--group", "g", "--shards", str(shards), "--nats", server.url]
         command += ["--warmup", "10s"]  # of windows of one second
-        running = [rxfeed(*command) for _ in range(count)]
+        running = [ends.enter_context(rxfeed(*command)) for _ in range(count)]
         began, killed = time.monotonic(), 0
         while time.monotonic() < began + seconds:
             time.sleep(every)
@@ -239,7 +247,7 @@ def workers(
 
 
 class Publishing(threading.Thread):
-    """Publishes trades of *products*, *rate* a second, with the time of the clock."""
+    """Publishes trades of *products*, *rate* a second, by the clock, until `stop` or the end of a block."""
 
     def __init__(self, url: str, products: list[str], rate: float) -> None:
         super().__init__(daemon=True)
@@ -266,9 +274,19 @@ class Publishing(threading.Thread):
         self.source.on_completed()
 
     def stop(self) -> None:
+        self._end()
+        self._got.wait_for_end()
+
+    def __enter__(self) -> Publishing:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._over.set()
         self.join()
-        self._got.wait_for_end()
 
 
 def _count(url: str, stream: str) -> int:

@@ -11,7 +11,7 @@ from datetime import datetime
 from os import PathLike
 from pathlib import Path
 
-from rxfeed.audit.coverage import CoveredTimes
+from rxfeed.audit.coverage import CoveredTimes, SessionCoverage
 from rxfeed.audit.reading import read_file
 from rxfeed.audit.records import FileRecord, NumberRun, PairRecord
 from rxfeed.audit.result import Audit, AuditDamage, AuditRow, MissingNumbers
@@ -119,7 +119,7 @@ def read_records(
 
 def _warn_of_others(files: Sequence[FileRecord], chosen: TimeRange) -> None:
     known = {pair.product for file in files for pair in file.pairs}
-    known |= {product for file in files for _, pairs in file.subscriptions for _, product in pairs}
+    known |= {product for file in files for event in file.events for _, product in event.pairs}
     for product in sorted(chosen.products or ()):
         if product not in known:
             others = ", ".join(sorted(filter(None, known))[:_LISTED]) or "no product"
@@ -190,7 +190,6 @@ def last_of(files: Sequence[FileRecord]) -> FileRecord | None:
     if not received:
         return None
     last = received[-1]
-    subscribed = next((file.subscriptions[-1][1] for file in reversed(received) if file.subscriptions), None)
     ends: list[PairRecord] = []
     for pair in pair_audits(files, CoveredTimes(files)):
         end = None if pair.proof is None else pair.proof.end
@@ -213,7 +212,7 @@ def last_of(files: Sequence[FileRecord]) -> FileRecord | None:
         first_ns=last.last_ns,
         last_ns=last.last_ns,
         pairs=ends,
-        subscriptions=[] if subscribed is None else [(last.last_ns, subscribed)],
+        events=SessionCoverage([file for file in received if file.session == last.session]).last,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from rxfeed.core import Backoff, Reconnect
-from rxfeed.errors import ConfigError, RequestRejected, RxfeedError
+from rxfeed.errors import ConfigError, FrameMalformed, RequestRejected, RxfeedError
 from rxfeed.market import Trade
 from rxfeed.recording import moment_of
 from rxfeed.transport import HttpClient
@@ -23,6 +23,8 @@ AGAIN = (0.2, 1.0)
 """Seconds before the pages of a recent gap are read again, since the newest trades may be too new for the API."""
 _SLACK = timedelta(seconds=5)
 _TOO_MANY = 429
+_MOST_FRUITLESS = 100
+"""Pages in a row without a trade that is missing. Those between the gap and the trade after it are a few at most."""
 
 
 class PastTrades:
@@ -57,6 +59,7 @@ class PastTrades:
         self._client.close()
 
     def _pages(self, product: str, first: int, last: int, before: datetime, found: dict[int, Trade]) -> None:
+        fruitless, begun = 0, False
         newer = RestTrade(
             product_id=product,
             trade_id=last + 1,
@@ -67,17 +70,21 @@ class PastTrades:
         )
         while True:
             page = self._page(product, newer)
+            before_page = len(found)
             for each in page:
                 if first <= each.trade_id <= last and (trade := self._venue.new_trade(each)) is not None:
                     found[each.trade_id] = trade
             oldest = min(page, key=lambda each: each.trade_id, default=None)
             if oldest is None or oldest.trade_id <= first:
                 return
-            if oldest.trade_id >= newer.trade_id and newer.maker_side is not None:  # it goes no further back
+            if oldest.trade_id >= newer.trade_id and (begun or oldest.time >= newer.time):  # it goes no further back
                 return
-            if oldest.time >= newer.time and oldest.trade_id >= newer.trade_id:
-                return
-            newer = oldest
+            fruitless = fruitless + 1 if len(found) == before_page else 0
+            if fruitless > _MOST_FRUITLESS:
+                raise FrameMalformed(
+                    f"{fruitless} pages of trades of {product} have none of {first} to {last}: check rest_url"
+                )
+            newer, begun = oldest, True
 
     def _page(self, product: str, newer: RestTrade) -> tuple[RestTrade, ...]:
         backoff = Backoff(self._retry, apart=0.0)

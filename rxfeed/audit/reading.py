@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,20 @@ from typing import Any
 import msgspec
 
 from rxfeed.audit.collector import NumberCollector
-from rxfeed.audit.records import FileRecord, GapRecord
-from rxfeed.core import Missed, Pair, Restarted
+from rxfeed.audit.records import ConnectionEvent, EventKind, FileRecord, GapRecord
+from rxfeed.core import Missed, Pair, Restarted, renumber
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed import Connected, Disconnected, FeedStatus, Gap, ProductRenamed, SequenceReset, Subscribed
+from rxfeed.feed import (
+    Connected,
+    Connecting,
+    ConnectionRemoved,
+    Disconnected,
+    FeedStatus,
+    Gap,
+    ProductRenamed,
+    SequenceReset,
+    Subscribed,
+)
 from rxfeed.market import LONG, Heartbeat, Malformed, Message, PriorTrade, Subscriptions, Trade
 from rxfeed.recording import (
     Chunk,
@@ -42,6 +53,12 @@ class _RestLine(msgspec.Struct):
     lost: _LostLine | None = None
 
 
+class _FrameLine(msgspec.Struct):
+    connection: int = 0
+    frame: msgspec.Raw = msgspec.Raw(b"")
+
+
+_of_connection = msgspec.json.Decoder(_FrameLine).decode
 _rest_line = msgspec.json.Decoder(_RestLine).decode
 
 
@@ -85,7 +102,6 @@ class _Reader:
         self._entries = _entry_decoder(venue, plain=False)
         self._trades = next((each.name for each in venue.channels if each.numbering == "trades"), "")
         self._channels: dict[str | None, frozenset[str]] = {}
-        self._lost: set[int] = set()  # connections that were lost; with one of them nothing counts as received
         self._acknowledged: dict[int, list[Pair]] = {}  # by connection
         about = {} if recording.header is None else recording.header.about
         names = frozenset(each for each in about.get("channels") or () if isinstance(each, str))
@@ -100,6 +116,8 @@ class _Reader:
             self._rest()
             return
         for chunk in self._recording.chunks():
+            if chunk.line <= 2:
+                self._collector.record.first_frames = _connections(chunk)
             entries, short = None, len(chunk.text) <= LONG
             plain = self._plain is not None and short and (entries := together(self._plain, chunk.text)) is not None
             if entries is None and short and self._entries is not None:
@@ -202,26 +220,27 @@ class _Reader:
                 collector.name(self._trades, product, message.last_trade_id, ns, line)
 
     def _status(self, status: FeedStatus | None, ns: int, line: int) -> None:
-        record = self._collector.record
         match status:
             case ProductRenamed():
                 apply(status, self._ids)
+            case Connecting(connection=connection):
+                self._event(connection, ns, "attempt")
             case Connected(connection=connection):
-                self._lost.discard(connection)
-                if not self._lost:
-                    record.links.append((ns, True))
+                self._event(connection, ns, "open")
             case Disconnected(connection=connection):
-                self._lost.add(connection)
-                record.links.append((ns, False))
+                self._event(connection, ns, "lost")
+            case ConnectionRemoved(connection=connection):
+                self._acknowledged.pop(connection, None)
+                self._event(connection, ns, "removed")
             case Subscribed(channels=channels, connection=connection):
                 pairs = [(each.name, product) for each in channels for product in each.product_ids or (None,)]
                 pairs = [self._venue.by_subscribed_name(pair) for pair in pairs]
                 pairs = [(name, None if product is None else self._ids[product]) for name, product in pairs]
+                self._event(connection, ns, "subscribed", pairs)
+                renumber(self._acknowledged, connection)
                 self._acknowledged[connection] = pairs
-                pairs = [pair for each in self._acknowledged.values() for pair in each]
-                record.subscriptions.append((ns, pairs))
                 self._channels = {}
-                for name, product in pairs:
+                for name, product in (pair for each in self._acknowledged.values() for pair in each):
                     self._channels[product] = self._channels.get(product, frozenset()) | {name}
             case Gap(product_id=product, channel=channel, first=first, last=last):
                 self._collector.gap(GapRecord(product, channel, first, last, ns), line)
@@ -229,6 +248,9 @@ class _Reader:
                 self._collector.reset(channel, product, line)
             case _:
                 pass
+
+    def _event(self, connection: int, ns: int, kind: EventKind, pairs: Sequence[Pair] = ()) -> None:
+        self._collector.record.events.append(ConnectionEvent(ns, connection, kind, list(pairs)))
 
     # ---- other files
 
@@ -270,6 +292,17 @@ class _Reader:
                 elif isinstance(found, Restarted):
                     collector.reset(found.channel, found.product_id, number)
             detector.missed = []
+
+
+def _connections(chunk: Chunk) -> list[int]:
+    """The numbers of the connections that the frames in *chunk* came from."""
+    found: set[int] = set()
+    for text in chunk.lines:
+        with contextlib.suppress(ValueError):
+            line = _of_connection(text)
+            if line.frame:
+                found.add(line.connection)
+    return sorted(found)
 
 
 def _is_alone(entry: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 Pair = tuple[str, str | None]
@@ -62,12 +64,28 @@ class GapRecord(msgspec.Struct, array_like=True, gc=False):
     ns: int
 
 
+EventKind = Literal["attempt", "open", "subscribed", "lost", "removed"]
+
+
+class ConnectionEvent(msgspec.Struct, array_like=True, gc=False):
+    """What happened to a *connection*, at *ns*.
+
+    An `attempt` to open it began, it was `open`, the exchange acknowledged *pairs* and no others (`subscribed`), it was
+    `lost`, or the feed `removed` it.
+    """
+
+    ns: int
+    connection: int
+    kind: EventKind
+    pairs: list[Pair] = []
+
+
 class FileRecord(msgspec.Struct, gc=False):
     """A file with this *name*, *size* and *modified* time; *every*: the nanoseconds of a span of `SpanCount`.
 
-    *session* and *number*: those of a segment. *of*: the segment that it completes, for a file of a repair. *links*:
-    when a connection began and ended. *subscriptions*: what the exchange acknowledged, and when. *damage*: line,
-    offset and reason; *open*: more follows.
+    *session* and *number*: those of a segment. *of*: the segment that it completes, for a file of a repair. *events*:
+    of its connections, in order. *first_frames*: the connections of the frames at its beginning. *damage*: line, offset
+    and reason; *open*: more follows.
     """
 
     name: str
@@ -82,8 +100,8 @@ class FileRecord(msgspec.Struct, gc=False):
     first_ns: int = 0
     last_ns: int = 0
     pairs: list[PairRecord] = []
-    links: list[tuple[int, bool]] = []
-    subscriptions: list[tuple[int, list[Pair]]] = []
+    events: list[ConnectionEvent] = []
+    first_frames: list[int] = []
     gaps: list[GapRecord] = []
     lost: list[tuple[str, int, int]] = []
     damage: tuple[int, int, str] | None = None

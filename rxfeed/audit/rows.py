@@ -51,6 +51,9 @@ class SpanGrid:
         self.since, self.until, self.every = since, until, every
         self.starts = range(since // every * every, max(until, since + 1), every)
         self.online = coverage.online.by_grid(self.starts, every)
+        begun = coverage.online.all[0][0] if coverage.online.all else until
+        self.before = Spans([(since, begun)] if begun > since else []).by_grid(self.starts, every)
+        """The nanoseconds before the first connection."""
 
     def bounds(self, start: int) -> tuple[int, int]:
         return max(start, self.since), min(start + self.every, self.until)
@@ -92,16 +95,18 @@ def rows_of(
             )
         )
     subscribed = coverage.subscribed.get((audit.channel, audit.product), Spans(())).by_grid(grid.starts, grid.every)
+    missed = coverage.missed.get((audit.channel, audit.product), Spans(())).by_grid(grid.starts, grid.every)
     lacking = Spans(touched).by_grid(grid.starts, grid.every)
     proven = {} if audit.proof is None else Spans(audit.proof.spans()).by_grid(grid.starts, grid.every)
     rows: list[AuditRow] = []
     for start in grid.starts:
         begin, end = grid.bounds(start)
+        offline = max(0, end - begin - grid.online[start], missed[start])
         state = _state(
             audit,
             start,
-            offline=grid.online[start] == 0,
-            broken=grid.online[start] < end - begin,
+            offline=offline >= end - begin,
+            broken=missed[start] > 0 or end - begin > grid.online[start] + grid.before[start],
             subscribed=subscribed[start] > 0,
             lacking=lacking[start] > 0,
             proven=proven.get(start, 0) >= end - begin,
@@ -117,7 +122,7 @@ def rows_of(
                 repaired=audit.repaired[start],
                 missing=missing[start],
                 lost=gone[start],
-                offline_seconds=max(0, end - begin - grid.online[start]) / 1e9,
+                offline_seconds=offline / 1e9,
             )
         )
     return rows, found

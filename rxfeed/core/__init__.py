@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what type checkers see of `_LATER`
     from rxfeed.core.candles import Candle, CandlePrices, Candles
     from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
     from rxfeed.core.completeness import Late
+    from rxfeed.core.connection_numbers import renumber
     from rxfeed.core.connection_plan import ConnectionPlan
     from rxfeed.core.crossing import PriceCross, PriceCrossing
     from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
@@ -104,6 +105,7 @@ _MODULES = {
         "FrameCheck",
     ),
     "completeness": ("Late",),
+    "connection_numbers": ("renumber",),
     "connection_plan": ("ConnectionPlan",),
     "crossing": (
         "PriceCross",
@@ -331,6 +333,7 @@ __all__ = [
     "longest",
     "price_of",
     "quote_of",
+    "renumber",
     "table",
 ]
 

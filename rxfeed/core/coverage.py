@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from rxfeed.core.connection_numbers import renumber
 from rxfeed.core.gaps import Pair
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.market import Message, Subscriptions
-
-_FIRST = 1  # the number of a feed's first connection, once there are several
 
 
 class Collector:
@@ -50,7 +49,14 @@ class Collector:
 
     def reconnected(self, connection: int) -> None:
         """*connection* is a new one, while another one is open."""
+        renumber(self._acked, connection)
         self._acked.pop(connection, None)
+
+    def removed(self, connection: int) -> None:
+        """There is no *connection* any more."""
+        self.reconnected(connection)
+        self._own.pop(connection, None)
+        self.pairs = set[Pair]().union(*self._own.values())
 
     @property
     def acknowledged(self) -> bool:
@@ -63,10 +69,8 @@ class Collector:
         acked = frozenset(
             (channel.name, product) for channel in answer.channels for product in channel.product_ids or (None,)
         )
-        if number and 0 in self._own:  # the first connection has no number until there is another one
-            self._own[_FIRST] = self._own.pop(0) | self._own.get(_FIRST, set())
-            if 0 in self._acked:
-                self._acked[_FIRST] = self._acked.pop(0)
+        renumber(self._own, number)
+        renumber(self._acked, number)
         before = self._acked.get(number)
         less = before is not None and not acked >= before
         self._own[number] = set(acked) if less else self._own.get(number, set()) | acked

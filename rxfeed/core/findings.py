@@ -21,12 +21,16 @@ class Missed(msgspec.Struct, frozen=True):
 
 
 class Awaited(msgspec.Struct, frozen=True):
-    """Numbers *first* to *last* of *product_id* on *channel* did not come, and are requested: they are no gap yet."""
+    """Numbers *first* to *last* of *product_id* on *channel* did not come, and are requested: they are no gap yet.
+
+    *after*: the time of the message before them, if it is known.
+    """
 
     product_id: str
     channel: str
     first: int
     last: int
+    after: datetime | None = None
 
 
 class Restarted(msgspec.Struct, frozen=True):

@@ -176,7 +176,8 @@ class GapDetector(ProductEpochs):
         lost: set[str | None] = set()
         for each in missed:
             if each.product_id is not None and self.can_repair(each):
-                self.missed.append(Awaited(each.product_id, each.channel, each.first, each.last))
+                after = self.last_time(each.channel, each.product_id)  # it does not continue with the next one yet
+                self.missed.append(Awaited(each.product_id, each.channel, each.first, each.last, after))
             else:
                 self.missed.append(each)
                 lost.add(each.product_id)
@@ -188,6 +189,12 @@ class GapDetector(ProductEpochs):
         run = self._runs.get((channel, product_id))
         if run is not None:
             run.settled(first, last)
+
+    def begins_after(self, channel: str, product_id: str, number: int, time: datetime) -> None:
+        """*number* is the last one of *product_id* on *channel*, of which nothing has come: what follows is checked."""
+        run = self._run(channel, product_id)
+        if run.last < 0:
+            run.take(number, time)
 
     def release(self, messages: Iterable[Message]) -> None:
         self.released.extend(messages)

@@ -206,6 +206,9 @@ class Merge:
         pair = event.pair
         if event.connected is not None:
             collector.reconnected(event.connected)
+        if event.removed is not None:
+            collector.removed(event.removed)
+            self._watch()
         if pair is not None:
             if event.silent:
                 collector.silent.add(pair)
@@ -277,6 +280,8 @@ class Merge:
 
     def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
         """*collector* may have missed messages of any product."""
+        for product in list(self._followed_books):  # before all epochs rise, which theirs do once
+            self._interrupt_books(collector, product)
         others = self._coverage.receiving_at(collector, ns)
         if others or (gone and any(each.up for each in self._coverage.others(collector))):
             self._interrupt_pairs(uncovered(collector.pairs, others, self._venue), numbered=gone)
@@ -285,8 +290,6 @@ class Merge:
         else:
             self._interrupted.clear()
             self._continuity.interrupted()
-        for product in list(self._followed_books):
-            self._interrupt_books(collector, product)
 
     def _interrupt_product(
         self,

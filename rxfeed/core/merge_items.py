@@ -35,7 +35,8 @@ class StatusEvent(msgspec.Struct, frozen=True):
     """A *status* to output (`None`: nothing). *alone*: only if no collector is connected.
 
     *pair*: only if no other collector covers that channel and product. *silent*: from now on this collector receives
-    nothing of it. *connected*: this connection of the collector is a new one, while another one is open.
+    nothing of it. *connected*: this connection of the collector is a new one, while another one is open. *removed*: it
+    has this connection no longer.
     """
 
     status: object
@@ -43,6 +44,7 @@ class StatusEvent(msgspec.Struct, frozen=True):
     pair: Pair | None = None
     silent: bool = False
     connected: int | None = None
+    removed: int | None = None
 
 
 class BookOwnerChanged(msgspec.Struct, frozen=True):

@@ -7,6 +7,8 @@ Rules:
   is up, when nothing more can be had, or when too much is held.
 - A closed hole is output as its trades in the order of ids, with `Repaired` before each run of them, and `Missed` in
   the place of each run that is not there. Then follows what was held up to the next hole.
+- What is fetched must have a time between those of the trades before and after the hole, or it would be counted in a
+  window that is over, which would be complete and wrong.
 - What is fetched for a hole that is closed is dropped, so nothing comes out of order.
 - A backfill is a hole before the first trade of a product: its last id is that before the first trade, or that of the
   last one from before the subscription. It is closed when no more is fetched, or when its time is up. What is missing
@@ -17,13 +19,18 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from itertools import groupby
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from rxfeed.core.arguments import Seconds, in_seconds, number, positive_integer
+from rxfeed.core.completeness import earlier
 from rxfeed.market import Message, PriorTrade, Trade
+
+_SLACK = timedelta(seconds=1)
+"""The times of a venue's trades may be a little out of order."""
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,16 +82,31 @@ Output = Message | BackfilledTrades | RepairedTrades | LostTrades
 class _OpenHole:
     """A hole, the trades that were fetched for it, and the messages that are held after it."""
 
-    __slots__ = ("deadline", "first", "found", "held", "last", "since")
+    __slots__ = ("after", "deadline", "first", "found", "held", "last", "since")
 
-    def __init__(self, first: int, last: int, since: float, deadline: float) -> None:
+    def __init__(self, first: int, last: int, since: float, deadline: float, after: datetime | None = None) -> None:
         self.first, self.last, self.since, self.deadline = first, last, since, deadline
+        self.after = after
         self.found: dict[int, Trade | PriorTrade] = {}
         self.held: list[Message] = []
 
     @property
+    def size(self) -> int:
+        """How many trades are missed."""
+        return self.last - self.first + 1
+
+    @property
     def filled(self) -> bool:
-        return len(self.found) > self.last - self.first
+        return len(self.found) >= self.size
+
+    def fits(self, trade: Trade | PriorTrade) -> bool:
+        """True if *trade*, which was fetched, is one of the hole, by its id and time."""
+        if not self.first <= trade.trade_id <= self.last:
+            return False
+        first = next((each for each in self.held if isinstance(each, Trade)), None)
+        return (self.after is None or trade.time >= earlier(self.after, _SLACK)) and (
+            first is None or earlier(trade.time, _SLACK) <= first.time
+        )
 
     def close(self, product_id: str, now: float) -> list[Output]:
         """The trades that are here, in order, with reports of both kinds of runs, and the messages after the hole."""
@@ -106,6 +128,10 @@ class _Backfill(_OpenHole):
 
     def __init__(self, since: float, deadline: float) -> None:
         super().__init__(0, -1, since, deadline)
+
+    @property
+    def size(self) -> int:
+        return 0  # its trades are not missed
 
     @property
     def filled(self) -> bool:
@@ -139,12 +165,13 @@ class TradeRepair:
     [LostTrades(product_id='BTC-USD', first=7, last=8)]
     """
 
-    __slots__ = ("_held", "_holes", "_policy")
+    __slots__ = ("_held", "_holes", "_missing", "_policy")
 
     def __init__(self, policy: Repair) -> None:
         self._policy = policy
         self._holes: dict[str, deque[_OpenHole]] = {}
         self._held: Counter[str] = Counter()
+        self._missing: Counter[str] = Counter()  # the trades of all holes, without backfills
 
     def holds(self, product_id: str | None) -> bool:
         """True if trades and heartbeats of the product are to be held."""
@@ -152,9 +179,7 @@ class TradeRepair:
 
     def can_repair(self, product_id: str, first: int, last: int) -> bool:
         """False for a hole that is too large, with those that are open: it is a gap then."""
-        holes = self._holes.get(product_id, ())
-        missing = sum(hole.last - hole.first + 1 for hole in holes if not isinstance(hole, _Backfill))
-        return missing + last - first < self._policy.most
+        return self._missing[product_id] + last - first < self._policy.most
 
     def expect(self, product_id: str, now: float, patience: float) -> bool:
         """Hold the product's trades from the first one on, for a backfill that begins within *patience* seconds.
@@ -188,12 +213,16 @@ class TradeRepair:
             if isinstance(hole, _Backfill) and not any(isinstance(each, Trade) for each in hole.held):
                 hole.last = max(hole.last, number)
 
-    def missed(self, product_id: str, first: int, last: int, now: float) -> bool:
-        """A hole begins, after all that is held. False if it cannot be repaired."""
+    def missed(self, product_id: str, first: int, last: int, now: float, after: datetime | None = None) -> bool:
+        """A hole begins, after all that is held. False if it cannot be repaired.
+
+        *after*: the time of the trade before it, if it is known.
+        """
         if not self.can_repair(product_id, first, last):
             return False
-        hole = _OpenHole(first, last, now, now + in_seconds(self._policy.patience))
+        hole = _OpenHole(first, last, now, now + in_seconds(self._policy.patience), after)
         self._holes.setdefault(product_id, deque()).append(hole)
+        self._missing[product_id] += hole.size
         return True
 
     def hold(self, message: Message, now: float) -> list[Output]:
@@ -212,7 +241,10 @@ class TradeRepair:
             if isinstance(before, _Backfill) and before.last < 0:
                 before.last = message.trade_id - 1
             if isinstance(message, Trade) and message.trade_id <= before.last:
-                return self.fetched(product_id, [message], now)
+                for hole in holes:
+                    if hole.first <= message.trade_id <= hole.last:
+                        hole.found.setdefault(message.trade_id, message)
+                return self._close_due(product_id, now)
             place = before
         place.held.append(message)
         self._held[product_id] += 1
@@ -226,8 +258,7 @@ class TradeRepair:
         holes = self._holes.get(product_id, ())
         for trade in trades:
             for hole in holes:
-                fits = isinstance(trade, Trade) or isinstance(hole, _Backfill)
-                if fits and hole.first <= trade.trade_id <= hole.last:
+                if (isinstance(trade, Trade) or isinstance(hole, _Backfill)) and hole.fits(trade):
                     hole.found.setdefault(trade.trade_id, trade)
         return self._close_due(product_id, now)
 
@@ -265,6 +296,7 @@ class TradeRepair:
         holes = self._holes[product_id]
         first = holes.popleft()
         self._held[product_id] -= len(first.held)
+        self._missing[product_id] -= first.size
         if not holes:
-            del self._holes[product_id], self._held[product_id]
+            del self._holes[product_id], self._held[product_id], self._missing[product_id]
         return first.close(product_id, now)

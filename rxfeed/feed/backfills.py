@@ -4,7 +4,9 @@ Rules:
 - A product's trades are backfilled once in a feed: when its channel of trades is subscribed to first.
 - The trades with which the venue begins a subscription (`PriorTrade`) are a part of the backfill, as far as they are
   not older than it. If they go back far enough, nothing is requested.
-- A product without a trade within `FIRST_WITHIN` seconds has no backfill.
+- If a product has no trade within `FIRST_WITHIN` seconds, its newest trades are requested. That the newest one is older
+  than the backfill proves that there was none since. If a trade comes before the answer, those before it are requested
+  instead, since the answer may lack some.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from enum import Enum
 
 from rxfeed.core import Pair
 from rxfeed.market import PriorTrade, Trade
@@ -25,16 +28,34 @@ PATIENCE = 10.0
 """Seconds until the next page is here."""
 
 
+class _Asked(Enum):
+    """What is requested of a product."""
+
+    NOTHING = "nothing"
+    NEWEST = "the newest trades, since none has come"
+    AFTER_NEWEST = "the same, and some of them have come"
+    OLDER = "the trades before those that came with the subscription"
+
+
 class _Backfill:
-    """One product's: *since* when trades are requested, and the oldest one that has come, if any."""
+    """One product's: *since* when trades are requested, and the oldest one that has come, if any.
 
-    __slots__ = ("has_older", "newer", "requested", "since")
+    *newest_at*: when the newest trades are requested, by the feed's clock.
+    """
 
-    def __init__(self, since: datetime) -> None:
+    __slots__ = ("asked", "has_older", "newer", "newest_at", "since")
+
+    def __init__(self, since: datetime, newest_at: float) -> None:
         self.since = since
+        self.newest_at = newest_at
         self.newer: RestTrade | None = None
         self.has_older = False
-        self.requested = False
+        self.asked = _Asked.NOTHING
+
+    @property
+    def settled(self) -> bool:
+        """True if it is known before which trade the others are."""
+        return self.asked in (_Asked.AFTER_NEWEST, _Asked.OLDER)
 
 
 class Backfills:
@@ -49,12 +70,15 @@ class Backfills:
         self._seen = seen
         self._open: dict[str, _Backfill] = {}
 
-    def subscribed(self, pairs: Iterable[Pair], now: datetime) -> list[str]:
-        """The products of *pairs*, the present subscriptions, which get a backfill from now on."""
+    def subscribed(self, pairs: Iterable[Pair], now: datetime, newest_at: float) -> list[str]:
+        """The products of *pairs*, the present subscriptions, which get a backfill from now on.
+
+        *newest_at*: when the newest trades are requested of one that has none.
+        """
         trading = {product for channel, product in pairs if channel == self._channel and product is not None}
         fresh = sorted(trading - self._seen)
         self._seen |= trading
-        self._open |= {product: _Backfill(now - self._span) for product in fresh}
+        self._open |= {product: _Backfill(now - self._span, newest_at) for product in fresh}
         return fresh
 
     def is_open(self, product: str | None) -> bool:
@@ -82,15 +106,36 @@ class Backfills:
         """
         due: list[tuple[str, RestTrade | None, datetime]] = []
         for product, backfill in self._open.items():
-            if not backfill.requested and (backfill.newer is not None or backfill.has_older):
-                backfill.requested = True
+            if not backfill.settled and (backfill.newer is not None or backfill.has_older):
+                backfill.asked = _Asked.OLDER
                 due.append((product, None if backfill.has_older else backfill.newer, backfill.since))
         return due
 
+    def silent(self, now: float) -> list[tuple[str, datetime]]:
+        """The products of which the newest trades are to be requested now, back to the time beside them."""
+        silent: list[tuple[str, datetime]] = []
+        for product, backfill in self._open.items():
+            if backfill.asked is _Asked.NOTHING and backfill.newest_at <= now:
+                backfill.asked = _Asked.NEWEST
+                silent.append((product, backfill.since))
+        return silent
+
+    def takes_newest(self, product: str) -> bool:
+        """True if an answer to the request of the newest trades is used: no trade has come before it."""
+        backfill = self._open.get(product)
+        return backfill is not None and backfill.asked in (_Asked.NEWEST, _Asked.AFTER_NEWEST)
+
+    def begins_with_newest(self, product: str) -> bool:
+        """The first of the newest trades are used. False if others were before."""
+        backfill = self._open[product]
+        first = backfill.asked is _Asked.NEWEST
+        backfill.asked = _Asked.AFTER_NEWEST
+        return first
+
     def requested(self, product: str | None) -> bool:
-        """True if the older trades of the product are requested, or it has no backfill that is open."""
+        """True if it is known before which trade the product's backfill is, or if it has none that is open."""
         backfill = self._open.get(product or "")
-        return backfill is None or backfill.requested
+        return backfill is None or backfill.settled
 
     def close(self, product: str, failure: str) -> None:
         """The backfill of *product*, if there is one, is over; *failure*: why trades of it are missing, empty for none.
@@ -100,8 +145,8 @@ class Backfills:
         backfill = self._open.pop(product, None)
         if backfill is None or not failure:
             return
-        if backfill.newer is None and not backfill.has_older:
-            failure = f"no trade came within {FIRST_WITHIN:g} s of the subscription"
+        if not backfill.settled:
+            failure = f"no trade came within {FIRST_WITHIN:g} s of the subscription, and then {failure}"
         log.warning(
             "backfill: not all trades of %s since %s could be requested: %s. The feed continues without them; check "
             "rest_url and the network",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import reactivex
 from reactivex import Observable
 
 from rxfeed.core import Candle, Seconds, arguments, in_seconds
-from rxfeed.errors import ConfigError
+from rxfeed.errors import ConfigError, FrameMalformed
 from rxfeed.market import EPOCH
 from rxfeed.secrets import Secret
 from rxfeed.transport import Headers, HttpClient
@@ -81,10 +82,23 @@ def _candles(
     while first < until:
         last = min(first + (rules.most_candles - 1) * span, until)
         now = datetime.now(UTC)
-        for each in rules.candles(client.get(rules.candles_path(product, seconds, first, last)).body):
+        page = rules.candles(client.get(rules.candles_path(product, seconds, first, last)).body)
+        _check_starts([each.start for each in page], span)
+        for each in page:
             if first <= each.start <= last and each.start < until:
                 yield _candle(each, product, span, now)
         first = last + span
+
+
+def _check_starts(starts: Sequence[datetime], span: timedelta) -> None:
+    """Raise `FrameMalformed` for candles of another length than *span*, or two with one of the *starts*."""
+    for before, start in pairwise(starts):
+        if start == before:
+            raise FrameMalformed(f"not a list of candles: two begin at {start.isoformat()}")
+    for start in starts:
+        if (start - EPOCH) % span:
+            length = f"{span.total_seconds():.0f} s"
+            raise FrameMalformed(f"not a list of candles of {length}: one begins at {start.isoformat()}")
 
 
 def _candle(candle: RestCandle, product: str, span: timedelta, now: datetime) -> Candle:

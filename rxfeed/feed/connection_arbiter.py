@@ -215,8 +215,15 @@ class ArbitratedFrames:
     def watch(self, pairs: Collection[Pair]) -> None:
         """Set the subscriptions."""
         self._continuity.watch(pairs)
-        self._machine.watch(pairs)
+        with self._dispatcher.streams.lock:
+            self._machine.watch(pairs)
         self._arbiter.subscribed(pairs)
+
+    def at_least(self, product_id: str, least: int) -> None:
+        """The epoch of the product is *least*, if it is not higher."""
+        self._continuity.at_least(product_id, least)
+        with self._dispatcher.streams.lock:
+            self._machine.gaps.at_least(product_id, least)
 
     def seed(self, subscriptions: SubscriptionManager) -> None:
         """The connection is open already."""

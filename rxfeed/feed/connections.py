@@ -32,6 +32,7 @@ from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.renewal import Renewal
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.stats import Stats
+from rxfeed.feed.status import ConnectionRemoved
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.feed.supervisor import Supervisor
 
@@ -214,7 +215,7 @@ class Connections:
                 arbiter.deliver(arbiter.machine.leave(connection.line))
         with self._lock:
             connection.over = True
-            self._highest = max(self._highest, connection.loop.continuity.highest)
+            self._highest = max(self._highest, connection.highest_epoch)
             self._all.pop(connection.line, None)
             self._subscriptions.leave(connection.subscriptions)
             if all(each.streams.stats is not connection.streams.stats for each in self._all.values()):
@@ -223,11 +224,14 @@ class Connections:
             fatal = cause is not None and not connection.leaving and not others
             last = not self._all
             alone = all(each.arbiter is not arbiter for each in self._all.values())
+            removed = connection.leaving and all(each.number != connection.number for each in self._all.values())
         if self._closing and alone and arbiter is not None:
             with self.streams.lock:
                 arbiter.finish()
         if cause is not None and not connection.leaving and others:
             log.warning("connection %d ends, and the others of its products go on: %s", connection.number, cause)
+        if removed and not self._closing:
+            connection.streams.report(ConnectionRemoved())
         if fatal:
             self.cause = self.cause or cause
         if fatal or last:
@@ -273,6 +277,7 @@ class Connections:
             pace=self._pace,
             restarting=partial(self._restarting, line),
             covered=partial(self._is_covered, line),
+            accompanied=partial(self._is_accompanied, line),
             repairs=arbiter is None,
         )
         connection = FeedConnection(line, number, shard, replica, loop, part, streams)
@@ -307,7 +312,7 @@ class Connections:
         self._homes |= {product: shard for _, product in pairs if product is not None}
         if not moved:
             return {}
-        highest = max(self._highest, *(each.loop.continuity.highest for each in self._all.values()), 0)
+        highest = max(self._highest, *(each.highest_epoch for each in self._all.values()), 0)
         return dict.fromkeys(moved, highest + 1)
 
     def update(self) -> None:
@@ -400,6 +405,15 @@ class Connections:
             connection = self._all.get(line)
             arbiter = None if connection is None else connection.arbiter
             return arbiter is not None and arbiter.machine.covered(line)
+
+    def _is_accompanied(self, line: int) -> bool:
+        """True if another connection with the number of connection *line* is open."""
+        with self._lock:
+            own = self._all.get(line)
+            return own is not None and any(
+                each.number == own.number and each is not own and each.loop.sock is not None
+                for each in self._all.values()
+            )
 
     def _restarting(self, line: int) -> None:
         """The server of connection *line* has announced that it closes, so it may close its other connections, too."""

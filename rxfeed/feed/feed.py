@@ -79,7 +79,8 @@ class Feed(MessageSource):
       `HeartbeatMissing` is reported. Silence is measured only while the socket is empty. The bytes of an incomplete
       message count as data for up to 600 s, if they arrive at 10 kB/s or more.
     - *lag_threshold*: seconds between arrival and delivery until `Lagging` is reported.
-    - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
+    - *drop_duplicates*: False delivers duplicates too (they are counted in either case), except those of a connection
+      that is being renewed. It cannot be combined with *redundancy*.
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
       and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
     - *backfill*: seconds: the trades of so long before the first connection are requested from the REST API, and
@@ -192,6 +193,10 @@ class Feed(MessageSource):
             raise ConfigError(f"urls: {len(lines)}, for a redundancy of {self._redundancy}")
         if self._redundancy > 1 and self.venue.merging is None:
             raise ConfigError(f"redundancy: connections of {self.venue.name} cannot be merged")
+        if self._redundancy > 1 and not drop_duplicates:
+            raise ConfigError(
+                "drop_duplicates: with a redundancy, each message arrives on each connection: leave out one of them"
+            )
         apart = seconds_apart(shown_url(hidden.reveal()))
         interval = apart if connect_interval is None else in_seconds(connect_interval)
         arguments.above_zero("connect_interval", interval, "of seconds")

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class ConnectionInfo(NamedTuple):
     """A connection of a feed: its *number*, its *url* without secret parts, what it has, and its counters.
 
-    *pairs*: its channels and products. *up*: it is open, and has brought data. Messages by type are counted for the
-    whole feed only.
+    *pairs*: its channels and products. *up*: it is open, and has brought data. The counters are those of `Stats`;
+    `feed.stats` has their sums. What is output of several connections together is counted for the whole feed only:
+    messages by type, and gaps in trades of a product with a redundancy.
     """
 
     number: int
@@ -31,8 +32,11 @@ class ConnectionInfo(NamedTuple):
     malformed: int
     duplicates: int
     gaps: int
+    gapped: int
+    resets: int
     connections: int
     reconnects: int
+    interruptions: int
     lag: float
 
 
@@ -67,6 +71,12 @@ class FeedConnection:
         """True if its loop has ended."""
 
     @property
+    def highest_epoch(self) -> int:
+        """The highest epoch of its messages."""
+        own = self.loop.continuity.highest
+        return own if self.arbiter is None else max(own, self.arbiter.machine.gaps.highest)
+
+    @property
     def info(self) -> ConnectionInfo:
         """Its description and counters."""
         stats = self.streams.stats
@@ -80,7 +90,10 @@ class FeedConnection:
             malformed=stats.malformed,
             duplicates=stats.duplicates,
             gaps=stats.gaps,
+            gapped=stats.gapped,
+            resets=stats.resets,
             connections=stats.connections,
             reconnects=stats.reconnects,
+            interruptions=stats.interruptions,
             lag=stats.lag,
         )

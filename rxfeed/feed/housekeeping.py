@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Protocol
 
 from rxfeed.core import AcknowledgementWatch, GapDetector, HeartbeatWatch, Keepalive, Pair, Renewals, Watchdog
 from rxfeed.errors import WentSilent
@@ -24,6 +24,18 @@ _LONGEST_WAIT = 3600.0
 _ACKNOWLEDGED_WITHIN = 3.0  # seconds; an exchange may close an unsubscribed connection after 5
 
 
+class Watcher(Protocol):
+    """What depends on the subscriptions of a connection."""
+
+    def watch(self, pairs: Collection[Pair]) -> object:
+        """Set the subscriptions."""
+        ...
+
+    def at_least(self, product_id: str, least: int) -> object:
+        """The epoch of the product is *least*, if it is not higher."""
+        ...
+
+
 class Housekeeping:
     """The periodic work of one connection, from the moment it is open; times are of the feed's clock.
 
@@ -41,12 +53,12 @@ class Housekeeping:
         repairs: TradeRepairs | None,
         explained: Collection[str | None],
         now: float,
-        watch: Callable[[Collection[Pair]], None] | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self._settings = settings
         self._connection = connection
         self._subscriptions = subscriptions
-        self.use(continuity, watch)
+        self.use(continuity, watcher)
         self._streams = streams
         self._explained = explained  # products without data, of which the log has the reason
         self._lost = lost  # products with a book that may be wrong; None: all products
@@ -131,15 +143,15 @@ class Housekeeping:
         """From now on *repairs* requests missing trades."""
         self._repairs = repairs
 
-    def use(self, continuity: GapDetector, watch: Callable[[Collection[Pair]], None] | None = None) -> None:
-        """From now on *continuity* checks this connection; *watch* is called with its pairs, `None`: by the former."""
-        self._continuity, self._watch = continuity, watch or continuity.watch
+    def use(self, continuity: GapDetector, watcher: Watcher | None = None) -> None:
+        """From now on *continuity* checks this connection; *watcher* gets its pairs, `None`: the former."""
+        self._continuity, self._watcher = continuity, watcher or continuity
 
     def _update_channels(self) -> None:
         pairs = self._subscriptions.pairs
         for product, least in self._subscriptions.least_epochs().items():
-            self._continuity.at_least(product, least)
-        self._watch(pairs)
+            self._watcher.at_least(product, least)
+        self._watcher.watch(pairs)
         if self._repairs is not None:
             self._repairs.subscribed(pairs)
         names = self._settings.venue.heartbeats

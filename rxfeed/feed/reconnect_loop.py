@@ -48,6 +48,7 @@ _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PLANNED = (1001, 1012)  # the codes of a close before a restart of the server: another one takes over at once
 _LOOPBACK_INTERVAL = 0.01
 _DEFECT_INTERVAL = 1.0
+_SECOND = 2  # the attempt after the first failure
 _SLICE = 60.0  # seconds of the wall clock: a selector takes no wait of weeks
 
 
@@ -56,6 +57,8 @@ class ReconnectLoop:
 
     *pace* returns the seconds until the next connection may be opened, since several have one limit. *restarting* is
     called when the server has announced that it closes. *covered* returns whether another connection brings the same.
+    *accompanied* returns whether another connection with the same number is open, since one of them replaces the other:
+    the loss of one is logged then, and no event.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class ReconnectLoop:
         pace: Callable[[], float] = lambda: 0.0,
         restarting: Callable[[], object] = lambda: None,
         covered: Callable[[], bool] = lambda: False,
+        accompanied: Callable[[], bool] = lambda: False,
         repairs: bool = True,
     ) -> None:
         self._settings = settings
@@ -82,6 +86,7 @@ class ReconnectLoop:
         self._pace = pace
         self._restarting = restarting
         self._covered = covered
+        self._accompanied = accompanied
         self.began = math.inf
         """The time of the present attempt's begin; infinity before the first one."""
         self.continuity = settings.venue.gaps()
@@ -184,7 +189,7 @@ class ReconnectLoop:
                 session = self._new_session()
                 if session is None:
                     return
-                yield from session.steps(self._backoff.failures + 1)
+                yield from session.steps(self._backoff.failures + 1, reported=not self._accompanied())
                 return
             except Exception as error:
                 if self._closing:
@@ -196,18 +201,25 @@ class ReconnectLoop:
                 self._streams.recovered()
             requested = _retry_after(cause)
             delay = self._delay(cause, self._clock.now() - self.began, requested)
-            next_step = _next_step(delay)
-            self._streams.report(Disconnected(cause=cause), next_step)
+            self._report(cause, delay, requested)
             if delay is None:
                 self.cause = cause
                 return
-            attempt = self._backoff.failures + 1
-            self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
             self._streams.stats.reconnects += 1
             self._streams.stats.interruptions += not self._covered()
             if _is_planned(cause):
                 self._restarting()
             self._pause(delay)
+
+    def _report(self, cause: Exception, delay: float | None, requested: float) -> None:
+        attempt, next_step = self._backoff.failures + 1, _next_step(delay)
+        if self._accompanied():
+            level = logging.WARNING if attempt == _SECOND else logging.INFO
+            log.log(level, "renew: one of two connections is not open: %s; %s", cause, next_step)
+            return
+        self._streams.report(Disconnected(cause=cause), next_step)
+        if delay is not None:
+            self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
 
     def _new_session(self) -> FeedSession | None:
         with self._lock:

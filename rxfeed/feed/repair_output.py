@@ -33,8 +33,8 @@ from rxfeed.market import Message, PriorTrade, Trade
 
 Output = Message | BackfilledTrades | RepairedTrades | LostTrades
 
-_AT_ONCE = 32
-"""So many outputs are delivered at once; with two or three pipelines, this takes some 0.5 ms."""
+_AT_ONCE = 8
+"""So many outputs are delivered at once; with two or three pipelines, this takes some 0.03 to 0.1 ms."""
 
 
 class _ProductOutput:
@@ -87,8 +87,11 @@ class RepairOutput:
         """The trades of *hole* are delivered with the present epoch of the product's trades, and its losses since."""
         product = hole.product_id
         state = self._of(product)
-        epoch = self._continuity.of_kinds.get((product, TRADES), self._continuity.epoch(product))
-        state.holes.append((hole, epoch - state.losses))
+        state.holes.append((hole, self.epoch_of(product) - state.losses))
+
+    def epoch_of(self, product: str) -> int:
+        """The present epoch of the product's trades."""
+        return self._continuity.of_kinds.get((product, TRADES), self._continuity.epoch(product))
 
     def begins(self, product: str, epoch: int) -> None:
         """The trades of a backfill have the *epoch* of the first trade of *product*."""

@@ -101,7 +101,7 @@ class FeedSession:
         self._dispatcher.use(continuity)
         self._arbitrated = None if make_frames is None else make_frames(self._dispatcher, continuity)
         if self._begun:
-            self._housekeeping.use(continuity, None if self._arbitrated is None else self._arbitrated.watch)
+            self._housekeeping.use(continuity, self._arbitrated)
             if self._arbitrated is not None:
                 self._arbitrated.seed(self._subscriptions)
 
@@ -116,16 +116,17 @@ class FeedSession:
         if self._begun:
             self._housekeeping.repair_with(repairs)
 
-    def steps(self, attempt: int) -> Generator[None, float | None, None]:
+    def steps(self, attempt: int, *, reported: bool = True) -> Generator[None, float | None, None]:
         """Deliver until stopped: a first step that connects, and then one for each read.
 
-        What is sent into the generator is the most seconds that the next read may wait. Raises `ConnectFailed`,
-        `ConnectionLost` or `AuthenticationFailed`.
+        What is sent into the generator is the most seconds that the next read may wait. *reported*: `Connecting` is
+        emitted. Raises `ConnectFailed`, `ConnectionLost` or `AuthenticationFailed`.
         """
         streams, connection = self._streams, self._connection
         url = shown_url(connection.url)
         try:
-            streams.report(Connecting(url=url, attempt=attempt))
+            if reported:
+                streams.report(Connecting(url=url, attempt=attempt))
             connection.open()
             self.opened = True
             self._ids.connected()
@@ -150,13 +151,11 @@ class FeedSession:
             connection.close()
 
     def _begin(self, now: float) -> None:
-        watch = None
         with self._streams.lock:
             if self._streams.stats.connections:
                 self._continuity.reconnected()
             if self._arbitrated is not None:
                 self._arbitrated.opened()
-                watch = self._arbitrated.watch
         self._housekeeping = Housekeeping(
             self._settings,
             self._connection,
@@ -167,7 +166,7 @@ class FeedSession:
             self._repairs,
             self._ids.explained,
             now,
-            watch,
+            self._arbitrated,
         )
         self._begun = True
         self._arrival = Arrival()

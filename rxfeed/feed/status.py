@@ -81,6 +81,10 @@ class Renewed(FeedStatus, frozen=True, kw_only=True):
     """The connection was replaced: the new one was subscribed before the old one was closed, and nothing is missing."""
 
 
+class ConnectionRemoved(FeedStatus, frozen=True, kw_only=True):
+    """The feed has closed the connection, because nothing that it brought is subscribed to any more."""
+
+
 class Ended(FeedStatus, frozen=True, kw_only=True):
     """The feed has ended: closed (*cause* is `None`), or failed with *cause*.
 

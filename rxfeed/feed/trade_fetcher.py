@@ -20,7 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from queue import SimpleQueue
 
 import msgspec
@@ -36,10 +36,14 @@ log = logging.getLogger("rxfeed.feed")
 
 _THREADS = 4
 _PAUSES = Reconnect(initial=0.1, maximum=1.0)
-_AT_ONCE = 32
-"""So many trades are decoded without a pause, some 0.2 ms."""
+_AT_ONCE = 8
+"""So many trades are decoded without a pause, some 0.05 ms."""
 _PAUSE = 0.0005
 """Seconds."""
+_PASSED_ON = 32
+"""So many trades are passed on together, since each time wakes the feed's thread."""
+_SLACK = timedelta(seconds=1)
+"""The times of a venue's trades may be a little out of order."""
 _MOST_PASSES = 3
 """So often the pages are read if they lack trades that they should have."""
 
@@ -56,10 +60,10 @@ class MissingTrades(msgspec.Struct, frozen=True):
 
 
 class BackfillRequest(msgspec.Struct, frozen=True):
-    """A request for the trades before *newer* that are not older than *since*."""
+    """A request for the trades before *newer* (`None`: the newest ones) that are not older than *since*."""
 
     product_id: str
-    newer: RestTrade
+    newer: RestTrade | None
     since: datetime
 
 
@@ -102,6 +106,7 @@ class TradeFetcher:
         self._unanswered = 0
         self._closed = threading.Event()
         self._warned = False
+        self._backfilling: set[str] = set()  # products of which further pages are used
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
         """Answers call *nudge* from now on."""
@@ -111,8 +116,13 @@ class TradeFetcher:
         until = time.monotonic() + self._patience
         self._enqueue(MissingTrades(product_id, first, last, newer, until))
 
-    def backfill(self, product_id: str, newer: RestTrade, since: datetime) -> None:
+    def backfill(self, product_id: str, newer: RestTrade | None, since: datetime) -> None:
+        self._backfilling.add(product_id)
         self._enqueue(BackfillRequest(product_id, newer, since))
+
+    def end_backfill(self, product_id: str) -> None:
+        """No further page of the product's backfill is used."""
+        self._backfilling.discard(product_id)
 
     def _enqueue(self, request: MissingTrades | BackfillRequest) -> None:
         if self._closed.is_set():
@@ -155,7 +165,7 @@ class TradeFetcher:
             else:
                 self._answer(FetchedTrades(request, [], ended=True))
 
-    def _get(self, path: str) -> tuple[tuple[TradeItem, ...], int]:
+    def _get(self, product: str, path: str) -> tuple[tuple[TradeItem, ...], int]:
         """The trades of the answer, newest first as they are, and its time in nanoseconds."""
         with self._lock:
             if self._closed.is_set():
@@ -165,7 +175,7 @@ class TradeFetcher:
                 self._client = self._make_client(self._patience / 2)
             client = self._client
         body = client.get(path).body
-        return self._rules.trade_items(body), time.time_ns()
+        return self._rules.trade_items(product, body), time.time_ns()
 
     def _serve_backfill(self, request: BackfillRequest) -> str:
         """Request the pages of a backfill; returns why it ended before its time, empty if it did not."""
@@ -173,18 +183,20 @@ class TradeFetcher:
         backoff, passes = Backoff(_PAUSES, apart=0.0), 0
         until = time.monotonic() + PATIENCE
         failure = ""
-        while newer is not None and not self._closed.is_set():
+        while not self._closed.is_set() and request.product_id in self._backfilling:
             try:
                 page = self._page_before(request.product_id, newer)
                 passes += 1
                 if page or passes >= _MOST_PASSES:
                     if page and (passes >= _MOST_PASSES or _follows(page, newer)):
                         newer = self._pass_backfill(request, page)
+                        if newer is None:
+                            return ""
                         backoff, passes = Backoff(_PAUSES, apart=0.0), 0
                         until = time.monotonic() + PATIENCE
                         continue
                     if not page:
-                        return "" if newer.trade_id <= 1 else f"the venue has none before {newer.trade_id}"
+                        return _exhausted(newer)
             except RxfeedError as error:
                 failure = str(error)
             pause = backoff.failed()
@@ -192,14 +204,19 @@ class TradeFetcher:
                 return failure or "the answers lack trades"
         return ""
 
-    def _page_before(self, product: str, newer: RestTrade) -> list[tuple[RestTrade, bytes, int]]:
-        """The trades before *newer*, newest first, with their items and the time of the answer."""
-        items, ns = self._get(self._rules.trades_path(product, older_than=newer))
-        by_id = {number: item for number, item in items if number < newer.trade_id}
+    def _page_before(self, product: str, newer: RestTrade | None) -> list[tuple[RestTrade, bytes, int]]:
+        """The trades before *newer*, newest first, with their items and the time of the answer.
+
+        Raises `FrameMalformed` if one is newer by its time than by its id, since an old time ends the backfill.
+        """
+        items, ns = self._get(product, self._rules.trades_path(product, older_than=newer))
+        by_id = {number: item for number, item in items if newer is None or number < newer.trade_id}
         page: list[tuple[RestTrade, bytes, int]] = []
         for number in sorted(by_id, reverse=True):
             trade = self._rules.trade(product, by_id[number])
-            if trade.time <= newer.time:
+            if page and trade.time - _SLACK > page[-1][0].time:
+                raise FrameMalformed(f"not a list of trades: {trade.trade_id} is newer than {page[-1][0].trade_id}")
+            if newer is None or trade.time <= newer.time:
                 page.append((trade, by_id[number], ns))
                 _pause_after(page)
         return page
@@ -217,7 +234,8 @@ class TradeFetcher:
             if not counts:
                 self._answer(FetchedBackfill(request, trades))
                 return None
-            if _pause_after(trades):
+            _pause_after(trades)
+            if len(trades) == _PASSED_ON:
                 self._answer(FetchedBackfill(request, trades))
                 trades = []
         self._answer(FetchedBackfill(request, trades))
@@ -241,7 +259,7 @@ class TradeFetcher:
         """Read the pages with *missing* trades, and remove from those what was found."""
         newer, product = request.newer, request.product_id
         while missing and not self._closed.is_set() and time.monotonic() < request.until:
-            items, ns = self._get(self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
+            items, ns = self._get(product, self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
             self._pass_on(request, missing, [each for each in items if each[0] in missing], ns)
             oldest = min(items, default=None)
             if oldest is None or oldest[0] <= min(missing, default=0):
@@ -263,7 +281,8 @@ class TradeFetcher:
             if trade is not None and number in missing:
                 missing.discard(number)
                 trades.append(stamp(trade, RestOrigin(item, received_ns, 0)))
-                if _pause_after(trades):
+                _pause_after(trades)
+                if len(trades) == _PASSED_ON:
                     self._answer(FetchedTrades(request, trades))
                     trades = []
         if trades:
@@ -287,14 +306,20 @@ class TradeFetcher:
         self._warned = True
 
 
-def _pause_after(made: Sequence[object]) -> bool:
-    """After each `_AT_ONCE` of what was *made*, let other threads compute, and return True."""
-    if len(made) % _AT_ONCE:
-        return False
-    time.sleep(_PAUSE)
-    return True
+def _pause_after(made: Sequence[object]) -> None:
+    """After each `_AT_ONCE` of what was *made*, let other threads compute."""
+    if len(made) % _AT_ONCE == 0:
+        time.sleep(_PAUSE)
 
 
-def _follows(page: Sequence[tuple[RestTrade, bytes, int]], newer: RestTrade) -> bool:
+def _follows(page: Sequence[tuple[RestTrade, bytes, int]], newer: RestTrade | None) -> bool:
     """True if no trade is missing in *page*, up to *newer*."""
-    return [each.trade_id for each, _, _ in page] == [*range(newer.trade_id - 1, newer.trade_id - 1 - len(page), -1)]
+    newest = page[0][0].trade_id if newer is None else newer.trade_id - 1
+    return [each.trade_id for each, _, _ in page] == [*range(newest, newest - len(page), -1)]
+
+
+def _exhausted(newer: RestTrade | None) -> str:
+    """Why a backfill ends if the venue has no trade before *newer*; empty if there was none."""
+    if newer is None:
+        return "the venue has no trade of it"
+    return "" if newer.trade_id <= 1 else f"the venue has none before {newer.trade_id}"

@@ -90,7 +90,7 @@ class TradeRepairs:
     def begin(self, found: Awaited) -> None:
         """Hold the trades after *found* from now on."""
         product = found.product_id
-        if not self._machine.missed(product, found.first, found.last, self._now()):
+        if not self._machine.missed(product, found.first, found.last, self._now(), found.after):
             self._output(self._machine.finish(self._now(), product))
             self._output([LostTrades(product, found.first, found.last)])
             return
@@ -103,8 +103,9 @@ class TradeRepairs:
         """These are the subscriptions from now on: the trades of new products are held for their backfill."""
         if self._backfills is None:
             return
-        for product in self._backfills.subscribed(pairs, self._streams.now()):
-            if not self._out.waits_for(product) and self._machine.expect(product, self._now(), FIRST_WITHIN):
+        now = self._now()
+        for product in self._backfills.subscribed(pairs, self._streams.now(), now + FIRST_WITHIN):
+            if not self._out.waits_for(product) and self._machine.expect(product, now, FIRST_WITHIN):
                 self._begun = True
                 self._hold_product(product)
             else:
@@ -199,9 +200,13 @@ class TradeRepairs:
             else:
                 self._machine.extend(product, now + 2 * PATIENCE)
                 self._fetcher.backfill(product, newer, since)
+        for product, since in backfills.silent(now):
+            self._machine.extend(product, now + 2 * PATIENCE)
+            self._fetcher.backfill(product, None, since)
 
     def _end_backfill(self, product: str, failure: str = "") -> None:
         """No more of the product's backfill comes: deliver what is here."""
+        self._fetcher.end_backfill(product)
         if self._backfills is not None:
             self._backfills.close(product, failure)
         self._output(self._machine.backfilled(product, self._now()))
@@ -227,15 +232,31 @@ class TradeRepairs:
             answer = answers.popleft()
             request, now = answer.request, self._now()
             if isinstance(answer, FetchedBackfill):
-                self._output(self._machine.fetched(request.product_id, answer.trades, now))
-                self._machine.extend(request.product_id, now + 2 * PATIENCE)
-                if answer.ended:
-                    self._end_backfill(request.product_id, answer.failure)
+                self._take_backfill(answer, now)
                 continue
             assert isinstance(request, MissingTrades)
             self._output(self._machine.fetched(request.product_id, answer.trades, now))
             if answer.ended:
                 self._output(self._machine.exhausted(request.product_id, request.first, request.last, now))
+
+    def _take_backfill(self, answer: FetchedBackfill, now: float) -> None:
+        request, product = answer.request, answer.request.product_id
+        if request.newer is None:
+            if self._backfills is None or not self._backfills.takes_newest(product):
+                return
+            if answer.trades and self._backfills.begins_with_newest(product):
+                self._begin_with(answer.trades[0])
+        self._output(self._machine.fetched(product, answer.trades, now))
+        self._machine.extend(product, now + 2 * PATIENCE)
+        if answer.ended:
+            self._end_backfill(product, answer.failure)
+
+    def _begin_with(self, newest: PriorTrade) -> None:
+        """No trade has come: the product's trades begin after the *newest* one that was requested."""
+        product = newest.product_id
+        self._continuity.begins_after(self._channel, product, newest.trade_id, newest.time)
+        self._out.begins(product, self._out.epoch_of(product))
+        self._machine.begins_after(product, newest.trade_id)
 
     # ---- out
 
@@ -268,6 +289,7 @@ class TradeRepairs:
             self._holding.discard(product)
             self._out.forget(product)
             if self._backfills is not None:
+                self._fetcher.end_backfill(product)
                 self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
 
 

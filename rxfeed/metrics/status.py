@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum
 
+from rxfeed.core import renumber
 from rxfeed.feed import (
     Connected,
     Connecting,
+    ConnectionRemoved,
     Disconnected,
     Ended,
     FeedStatus,
@@ -52,7 +54,6 @@ _WORST_FIRST = (
     ConnectionState.SUBSCRIBED,
 )
 UNKNOWN = "unknown"
-_FIRST = 1  # the number of the first connection, once there are several
 
 
 class StatusCounts:
@@ -75,10 +76,11 @@ class StatusCounts:
         if state is ConnectionState.ENDED:
             self.ended = True
         elif state is not None:
-            if status.connection and 0 in self._states:  # the first connection, before there was another one
-                self._states.setdefault(_FIRST, self._states.pop(0))
+            renumber(self._states, status.connection)
             self._states[status.connection] = state
         match status:
+            case ConnectionRemoved(connection=connection):
+                self._states.pop(connection, None)
             case Gap(product_id=product, first=first, last=last):
                 _add(self._gaps, self._products.of(product), 1)
                 _add(self._missing, self._products.of(product), last - first + 1)

@@ -12,7 +12,16 @@ import msgspec
 
 from rxfeed.core import GapDetector, Missed
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed import Connected, Connecting, Disconnected, FeedStatus, Gap, ProductRenamed, Subscribed
+from rxfeed.feed import (
+    Connected,
+    Connecting,
+    ConnectionRemoved,
+    Disconnected,
+    FeedStatus,
+    Gap,
+    ProductRenamed,
+    Subscribed,
+)
 from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
@@ -148,7 +157,7 @@ def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None)
                 _line(summary, recording, chunk, index, decode, ids)
                 continue
             if entry.connection:
-                summary.of_connection(entry.connection)
+                summary.of_connection(entry.connection, entry.ns)
             key = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
             times = counted.get(key)
             if times is None:
@@ -210,7 +219,7 @@ def _line(
 
 def _add_line(summary: SummaryBuilder, line: Line, decode: _Decode | None, ids: DeliveredIds) -> None:
     if line.connection:
-        summary.of_connection(line.connection)
+        summary.of_connection(line.connection, line.ns)
     if line.malformed is not None:
         summary.malformed(line.ns)
     elif line.has_frame and decode is not None:
@@ -247,7 +256,7 @@ def _event(summary: SummaryBuilder, status: FeedStatus, ns: int) -> None:
             summary.connecting()
         case Connected():
             summary.connected(ns, status.connection)
-        case Disconnected():
+        case Disconnected() | ConnectionRemoved():
             summary.disconnected(ns, status.connection)
         case Gap(first=first, last=last):
             summary.gap(first, last)

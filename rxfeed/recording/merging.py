@@ -10,11 +10,12 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
+from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent, renumber
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import (
     Connected,
     Connecting,
+    ConnectionRemoved,
     Disconnected,
     Ended,
     FeedStatus,
@@ -107,7 +108,7 @@ def _collector(
     first = parts[0].found
     ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
     yield ReceivedItem(number, ns, StatusEvent(None))  # so that the file is not opened before its time
-    up: set[int] = set()
+    up: dict[int, None] = {}
     for part in parts:
         if part.gap is not None:
             yield from _truncated(number, ns, part.gap)
@@ -130,7 +131,9 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
     yield ReceivedItem(number, ns, ConnectionChange(up=False))
 
 
-def _part(number: int, recording: Recording, venue: Venue, repair: Part | None, up: set[int]) -> Iterator[ReceivedItem]:
+def _part(
+    number: int, recording: Recording, venue: Venue, repair: Part | None, up: dict[int, None]
+) -> Iterator[ReceivedItem]:
     """The items of one file; *up*: the numbers of the session's open connections, which is changed."""
     ids = recorded_ids(recording)
     decode = venue.decoder(stored=True, renamed=ids).decode
@@ -153,7 +156,7 @@ def _part(number: int, recording: Recording, venue: Venue, repair: Part | None, 
 
 
 def received_line(
-    number: int, decode: Callable[[bytes], Decoded], venue: Venue, ids: DeliveredIds, line: Line, up: set[int]
+    number: int, decode: Callable[[bytes], Decoded], venue: Venue, ids: DeliveredIds, line: Line, up: dict[int, None]
 ) -> Iterator[ReceivedItem]:
     """The items of a `Merge` in *line*, of the collector *number*; raises `ValueError` if it is not valid.
 
@@ -198,7 +201,7 @@ def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue)
 
 
 def _event(
-    status: FeedStatus | None, heartbeats: str, ids: DeliveredIds, up: set[int]
+    status: FeedStatus | None, heartbeats: str, ids: DeliveredIds, up: dict[int, None]
 ) -> ConnectionChange | StatusEvent | None:
     """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself.
 
@@ -212,13 +215,19 @@ def _event(
         case None | Gap() | Repaired() | SequenceReset() | Ended():
             return None
         case Connected():
-            others = bool(up - {status.connection})
-            up.add(status.connection)
+            renumber(up, status.connection)
+            others = bool(up.keys() - {status.connection})
+            up[status.connection] = None
             if others:
                 return StatusEvent(status, alone=True, connected=status.connection)
             return ConnectionChange(up=True, status=status)
+        case ConnectionRemoved():
+            renumber(up, status.connection)
+            up.pop(status.connection, None)
+            return StatusEvent(status, alone=True, removed=status.connection)
         case Disconnected():
-            up.discard(status.connection)
+            renumber(up, status.connection)
+            up.pop(status.connection, None)
             return StatusEvent(status, alone=True) if up else ConnectionChange(up=False, status=status)
         case Idle() | Connecting() | Reconnecting():
             return StatusEvent(status, alone=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from rxfeed.core import renumber
 from rxfeed.errors import RecordingDamaged
 from rxfeed.recording.timestamps import moment_of
 
@@ -96,6 +97,8 @@ class SummaryBuilder:
         self._online: list[tuple[int, int]] = []
         self._since: dict[int, int] = {}
         """By the number of each open connection: the time at which it began."""
+        self._named: dict[int, None] = {}
+        """The numbers of connections that events had."""
         self._by_connection: Counter[int] = Counter()
         self._damaged: list[Damage] = []
         self._open: list[str] = []
@@ -130,28 +133,43 @@ class SummaryBuilder:
     def connecting(self) -> None:
         self._attempts += 1
 
-    def of_connection(self, number: int, frames: int = 1) -> None:
-        """Add *frames* of a connection of several."""
-        if number in self._by_connection or len(self._by_connection) < _MOST_NAMES:
-            self._by_connection[number] += frames
+    def of_connection(self, number: int, ns: int) -> None:
+        """Add a frame of a connection of several, received at *ns*."""
+        if number not in self._by_connection:
+            if len(self._by_connection) >= _MOST_NAMES:
+                return
+            self._renumber(number)
+            if number not in self._named:  # the recording began during that connection
+                self._since.setdefault(number, ns if self._span is None else self._span[0])
+        self._by_connection[number] += 1
 
     def connected(self, ns: int, number: int = 0) -> None:
         self._connections += 1
-        self._since[number] = ns
-        if number:
-            self._since.pop(0, None)
+        self._name(number)
+        self._since.setdefault(number, ns)
 
     def disconnected(self, ns: int, number: int = 0) -> None:
+        self._name(number)
         since = self._since.pop(number, None)
         if since is not None:
             self._online.append((since, ns))
             if len(self._online) > _MOST_SPANS:
                 self._online = _fewer(self._joined())
 
+    def _name(self, number: int) -> None:
+        self._renumber(number)
+        if len(self._named) < _MOST_NAMES:
+            self._named[number] = None
+
+    def _renumber(self, number: int) -> None:
+        renumber(self._since, number)
+        renumber(self._named, number)
+
     def ended(self) -> None:
         if self._span is not None:
-            for number in [*self._since]:
-                self.disconnected(self._span[1], number)
+            for since in self._since.values():
+                self._online.append((since, self._span[1]))
+            self._since.clear()
 
     def damage(self, damage: RecordingDamaged) -> None:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))

@@ -43,6 +43,7 @@ class SharedBooks:
         self._leases = leases
         self._renew = renew
         self._states: dict[str, SharedBookState] = {}
+        self._revisions: dict[str, int] = {}  # of the leases under which books were last published or requested
         self._wanted = asyncio.Event()
 
     def lease(self, item: object) -> int | None:
@@ -58,6 +59,9 @@ class SharedBooks:
         if revision is None or not self._leases.is_safe:
             self._states[product] = SharedBookState.WITHHELD
             return None
+        if self._revisions.get(product) != revision:  # another publisher may have published it meanwhile
+            self._revisions[product] = revision
+            state = SharedBookState.WITHHELD
         if state is SharedBookState.PUBLISHED:
             return revision
         if isinstance(item, BookSnapshot):
@@ -77,6 +81,7 @@ class SharedBooks:
             await leases.renew()
             renewed = time.monotonic()
             self._wanted.clear()
+            await leases.compare([escaped(product) for product in sorted(self._states)])
             wanted = [product for product in self._states if escaped(product) not in leases.owned]
             living = await leases.members() if wanted else set[str]()
             for product in wanted:

@@ -32,9 +32,8 @@ class _Publisher:
         self.number = number
         self.name = ""
         self.ids = DeliveredIds()
-        self.up: set[int] = set()  # the numbers of its open connections
         self.decode: Callable[[bytes], Decoded] = venue.decoder(stored=True, renamed=self.ids).decode
-        self.up: set[int] = set()
+        self.up: dict[int, None] = {}  # the numbers of its open connections
         self._seen: set[tuple[int, int]] = set()
         self._order: deque[tuple[int, int]] = deque()
 

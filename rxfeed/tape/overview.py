@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from rxfeed.tape.connection import TapeAddress, connected
+from rxfeed.tape.leases import owners
 from rxfeed.tape.library import nats_py
 from rxfeed.tape.subjects import EVENTS, PUBLISHER, unescaped
 
@@ -81,14 +82,7 @@ async def _read(client: Client, stream: str) -> TapeState:
     subjects = info.state.subjects or {}
     publishers = [await _publisher(js, stream, each) for each in subjects if each.split(".")[2] == PUBLISHER]
     consumers = [ConsumerState(each.name, each.num_pending or 0) for each in await js.consumers_info(stream)]
-    leases: dict[str, str] = {}
-    try:
-        bucket = await js.key_value(f"{stream}_leases")
-        for key in await bucket.keys():
-            if key.startswith("claim."):
-                leases[key.removeprefix("claim.")] = ((await bucket.get(key)).value or b"").decode()
-    except errors.Error:
-        leases = {}
+    leases = await owners(js, f"{stream}_leases")
     try:
         results = (await js.stream_info(f"{stream}_results")).state.messages
     except errors.NotFoundError:
@@ -107,7 +101,7 @@ async def _read(client: Client, stream: str) -> TapeState:
         subjects=len(subjects),
         publishers=sorted(publishers, key=lambda each: (each.venue, each.publisher)),
         consumers=sorted(consumers, key=lambda each: each.name),
-        leases={name: leases[name] for name in sorted(leases) if leases[name] != "-"},
+        leases=leases,
         results=results,
     )
 

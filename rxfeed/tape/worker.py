@@ -1,8 +1,7 @@
 """A worker of a group: it runs a study on its share of the products, and takes the shares of dead workers over.
 
 Rules:
-- Products are spread over shards by a hash. A shard is run by the worker with its lease; each worker takes as many
-  shards as its part of the living workers, and gives the others up.
+- Products are spread over shards by a hash. A shard is run by the worker with its lease: see `rxfeed.tape.share`.
 - A worker that cannot renew its membership stops its shards, before other workers take them.
 - A shard begins *warmup* seconds before its last result, and its results up to that one are not published again. So
   results are those of one undisturbed run, if *warmup* is longer than what the study remembers.
@@ -28,7 +27,8 @@ from rxfeed.tape.nats_feed import NatsFeed
 from rxfeed.tape.reader import Since
 from rxfeed.tape.result_stream import ShardResults
 from rxfeed.tape.shard_run import ShardRun, Study
-from rxfeed.tape.shards import products_of, shard_name, spread
+from rxfeed.tape.shards import products_of, spread
+from rxfeed.tape.share import Products, ShardShare
 from rxfeed.tape.stream import check_name
 from rxfeed.tape.subjects import Subjects, escaped
 from rxfeed.venues import Venue
@@ -72,6 +72,8 @@ class Worker:
         self._make_feed = make_feed
         self.member = f"{escaped(socket.gethostname())[:30]}-{os.getpid()}-{secrets.token_hex(3)}"
         self._leases = Leases(f"{stream}_leases", f"work-{escaped(group)}", self.member)
+        self._share = ShardShare(self._leases, self._begin, self._end)
+        self._js: JetStreamContext
         self._runs: dict[int, ShardRun] = {}
         self._publishing: dict[int, asyncio.Task[None]] = {}
         self._stopping = False
@@ -104,9 +106,9 @@ class Worker:
     # ---- on the loop's thread
 
     async def _session(self, client: Client, lost: asyncio.Event) -> None:
-        js = client.jetstream(timeout=2.0)
+        js = self._js = client.jetstream(timeout=2.0)
         await self._leases.open(js)
-        wanted: dict[int, tuple[str, ...]] = {}
+        wanted: dict[int, Products] = {}
         looked = -_DISCOVER
         self._problem(None)
         guard = asyncio.create_task(self._guard())
@@ -121,17 +123,14 @@ class Worker:
                     looked = time.monotonic()
                     found = self._given or await products_of(js, self._stream, self._prefix)
                     wanted = spread(found, self._shards)
-                living = await self._leases.members()
-                await self._share(js, wanted, living)
+                await self._share.adjust(wanted)
                 for task in self._publishing.values():
                     if task.done():
                         task.result()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(lost.wait(), RENEW)
             if self._stopping:
-                for shard in list(self._runs):
-                    await self._leave(shard)
-                await self._leases.leave()
+                await self._share.leave()
         finally:
             guard.cancel()
             if renewing is not None:
@@ -140,37 +139,14 @@ class Worker:
                 task.cancel()
             self._publishing.clear()
 
-    async def _share(self, js: JetStreamContext, wanted: dict[int, tuple[str, ...]], living: set[str]) -> None:
-        """Take free shards up to this worker's part, and give up what is above it."""
-        part = -(-len(wanted) // len(living))
-        for shard in [each for each in self._runs if shard_name(each) not in self._leases.owned]:
-            self._end(shard)  # the lease has gone to another worker
-        for shard in list(self._runs)[part:]:
-            await self._leave(shard)
-        for shard, products in wanted.items():
-            run = self._runs.get(shard)
-            if run is not None and run.products != products:
-                log.info("shard %d: it has other products now, and begins again at its last result", shard)
-                self._end(shard)
-                await self._begin(js, shard, products)
-            elif run is None and len(self._runs) < part and await self._leases.claim(shard_name(shard), living):
-                await self._begin(js, shard, products)
-
-    async def _begin(self, js: JetStreamContext, shard: int, products: tuple[str, ...]) -> None:
+    async def _begin(self, shard: int, products: Products) -> None:
         results = ShardResults(self._stream, self._group, shard)
         loop = asyncio.get_running_loop()
         run = ShardRun(shard, products, self._study, results, self._make_feed, self._warmup, loop)
-        await run.begin(js)
+        await run.begin(self._js)
         log.info("%s runs shard %d: %s", self.member, shard, ", ".join(products))
         self._runs[shard] = run
-        self._publish(shard, run, js)
-
-    def _publish(self, shard: int, run: ShardRun, js: JetStreamContext) -> None:
-        self._publishing[shard] = asyncio.create_task(run.publish(js))
-
-    async def _leave(self, shard: int) -> None:
-        self._end(shard)
-        await self._leases.release(shard_name(shard))
+        self._publishing[shard] = asyncio.create_task(run.publish(self._js))
 
     def _end(self, shard: int) -> None:
         run, task = self._runs.pop(shard), self._publishing.pop(shard, None)
@@ -191,9 +167,7 @@ class Worker:
             await asyncio.sleep(0.2)
             if self._runs and not self._leases.is_safe:
                 log.warning("%s could not renew its leases, and stops its %d shards", self.member, len(self._runs))
-                for shard in list(self._runs):
-                    self._end(shard)
-                    self._leases.owned.pop(shard_name(shard), None)
+                self._share.end_all()
 
     def _problem(self, text: str | None) -> None:
         if text is None:
@@ -203,13 +177,10 @@ class Worker:
         elif self.problem is None:
             log.warning("worker %s: nothing is worked on until this is mended: %s", self.member, text)
         self.problem = text
-        if text is not None:  # other workers take the shards
-            for shard in list(self._runs):
-                self._end(shard)
-            self._leases.owned.clear()
+        if text is not None:  # other workers may take the shards
+            self._share.end_all()
 
     def _ended(self, error: Exception | None) -> None:
         self.error = error
-        for shard in list(self._runs):
-            self._end(shard)
+        self._share.end_all()
         self._over.set()

@@ -28,6 +28,7 @@ from rxfeed.market import Message
 from rxfeed.operators import BoundedQueue, ForkedQueue
 from rxfeed.recording import Recordable
 from rxfeed.sinks import RetryPolicy
+from rxfeed.tape.acknowledgements import Acknowledgements
 from rxfeed.tape.books import SharedBooks
 from rxfeed.tape.connection import TapeConnection
 from rxfeed.tape.encoding import TapeEncoder
@@ -42,7 +43,6 @@ from rxfeed.tape.subjects import escaped
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
-    from nats.aio.msg import Msg
 
 log = logging.getLogger("rxfeed.tape")
 
@@ -50,24 +50,8 @@ _TOGETHER = 128  # items between two turns of the loop, in which acknowledgement
 _TICK = 0.05
 _ALIVE = 1.0
 _DESCRIBED = 600.0  # seconds between two descriptions of the publisher, which retention may delete
-_TOO_LARGE = 10054
 _ON_DISK = 1_000  # items that are written to disk at once
 _STORE = 0.1  # seconds between two writes to disk, while the server is not available
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Acknowledgement(msgspec.Struct, frozen=True):
-    seq: int = 0
-    duplicate: bool = False
-    error: _Refusal | None = None
-
-
-_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
 
 
 class TapeWriter:
@@ -91,7 +75,6 @@ class TapeWriter:
         self._settings = settings
         self._counters = counters
         self._about = about
-        self._emit_to = emit
         self._on_end = ended
         self._unsubscribe = unsubscribe
         self.session = secrets.token_hex(4)
@@ -111,12 +94,11 @@ class TapeWriter:
         self._queue: BoundedQueue[Recordable] = BoundedQueue(settings.queue_size, policy, self._dropped)
         self._policy = RetryPolicy(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
         self._idle = False  # the loop waits for `_wake`
-        self._wake = self._room = self._failed_at = asyncio.Event()
+        self._acknowledgements = Acknowledgements(self.name, self._flight, counters, self._policy, emit)
+        self._wake = asyncio.Event()
         self._overflow = 0
         self._most = 1_000_000
         self._inbox = ""
-        self._failure: str | None = None
-        self._unreported: list[int] = [0, 0, 0]
         self._described_at = self._alive_at = 0.0
         self._known = False
         self._received_ns = 0  # the receipt of the newest message that was sent
@@ -226,12 +208,13 @@ class TapeWriter:
     # ---- on the loop's thread: one connection
 
     async def _session(self, client: Client, lost: asyncio.Event) -> None:
-        self._wake, self._room, self._failed_at, self._failure = asyncio.Event(), asyncio.Event(), lost, None
+        self._wake = asyncio.Event()
+        self._acknowledgements.begin(lost)
         info = await ensure_stream(client.jetstream(), self._settings.stream, known=self._known)
         self._known = True
         self._most = payload_limit(client.max_payload, info)
         self._inbox = client.new_inbox()
-        await client.subscribe(f"{self._inbox}.*", cb=self._acknowledged)
+        await client.subscribe(f"{self._inbox}.*", cb=self._acknowledgements.received)
         self._problem(None)
         work = [self._publish(client), self._watch(client), lost.wait()]
         if self._books is not None:
@@ -242,15 +225,15 @@ class TapeWriter:
         finally:
             for task in tasks:
                 task.cancel()
-        self._report()
+        self._acknowledgements.report()
         if tasks[0] in done:
             tasks[0].result()
         elif tasks[1] in done:
             tasks[1].result()
         elif tasks[-1] in done and self._books is not None:
             tasks[-1].result()
-        elif self._failure is not None:
-            raise ConnectionLost(f"{self.name}: {self._failure}")
+        elif self._acknowledgements.failure is not None:
+            raise ConnectionLost(f"{self.name}: {self._acknowledgements.failure}")
 
     async def _publish(self, client: Client) -> None:
         """Publish until the source has ended and all is acknowledged."""
@@ -263,9 +246,7 @@ class TapeWriter:
         queue, most = self._queue, self._settings.in_flight
         while True:
             if len(self._flight) >= most:
-                self._room.clear()
-                await self._room.wait()
-                continue
+                await self._acknowledgements.wait_until_fewer(most)
             items = queue.take(_TOGETHER, idle=0.0)
             if items:
                 # All are in flight before the first is sent, which may fail.
@@ -285,9 +266,9 @@ class TapeWriter:
                 continue
             await self._wake.wait()
             self._idle = False
-        await self._settle()
+        await self._acknowledgements.wait_until_fewer(1)
         await self._publish_one(client, self._encoder.own(ItemKind.END, b""))
-        await self._settle()
+        await self._acknowledgements.wait_until_fewer(1)
         if self._books is not None:
             with contextlib.suppress(Exception):  # the leases expire
                 await asyncio.wait_for(self._books.leave(), 1.0)
@@ -298,7 +279,7 @@ class TapeWriter:
             for each in envelopes:
                 self._flight.put(each)
             await self._send_all(client, envelopes)
-            await self._settle()
+            await self._acknowledgements.wait_until_fewer(1)
             stored.remove()
             if not self._aside and len(self._queue) > self._queue.size // 2:
                 self._store_queue(stored)
@@ -324,18 +305,15 @@ class TapeWriter:
             envelope.lease = lease
         return envelope
 
-    async def _settle(self) -> None:
-        while len(self._flight):
-            self._room.clear()
-            await self._room.wait()
-
     async def _publish_one(self, client: Client, envelope: TapeEnvelope) -> None:
         for part in self._flight.add(envelope, self._most):
             await self._send(client, part)
 
     async def _send(self, client: Client, envelope: TapeEnvelope) -> None:
         if len(envelope.payload) > self._most:  # nats-py would raise, with each attempt
-            self._dead(envelope.key, f"its {len(envelope.payload)} bytes are more than the server takes now")
+            self._acknowledgements.dead(
+                envelope.key, f"its {len(envelope.payload)} bytes are more than the server takes now"
+            )
             return
         envelope.sent_at = time.monotonic()
         headers = envelope.headers(self._settings.venue.name, self.session, self._flight.settled)
@@ -359,7 +337,7 @@ class TapeWriter:
         """Report what was acknowledged, send signs of life, and detect a server that does not answer."""
         while True:
             await asyncio.sleep(_TICK)
-            self._report()
+            self._acknowledgements.report()
             now, oldest = time.monotonic(), self._flight.oldest
             if oldest is not None and now - oldest.sent_at > self._settings.attempt_seconds:
                 raise ConnectionLost(f"{self.name}: no acknowledgement for {self._settings.attempt_seconds:g} s")
@@ -370,51 +348,6 @@ class TapeWriter:
                 await self._publish_one(client, self._encoder.own(ItemKind.ALIVE, b"%d" % self._received_ns))
                 if now - self._described_at >= _DESCRIBED:
                     await self._describe(client)
-
-    # ---- acknowledgements
-
-    async def _acknowledged(self, message: Msg) -> None:
-        key = int(message.subject.rpartition(".")[2])
-        if message.headers is not None and message.headers.get("Status") == "503":
-            self._refused("no stream takes its subjects: it was deleted, or its leader is being elected")
-            return
-        answer = _acknowledgement(message.data)
-        if answer.error is not None and answer.error.err_code == _TOO_LARGE:
-            self._dead(key, answer.error.description)
-            return
-        if answer.error is not None:
-            self._refused(f"the server refuses messages: {answer.error.description} ({answer.error.err_code})")
-            return
-        if self._flight.done(key) is None:
-            return
-        self._policy.succeeded()
-        if answer.duplicate:
-            self._counters.duplicates += 1
-            self._unreported[1] += 1
-        else:
-            self._counters.published += 1
-        self._unreported[0] += 1
-        self._unreported[2] = max(self._unreported[2], answer.seq)
-        self._room.set()
-
-    def _dead(self, key: int, why: str) -> None:
-        envelope = self._flight.done(key)
-        if envelope is not None:
-            self._counters.dead += 1
-            log.error("%s: a message on %s can never be stored: %s", self.name, envelope.subject, why)
-        self._room.set()
-
-    def _refused(self, why: str) -> None:
-        """The messages in flight are sent again with the next connection."""
-        self._failure = self._failure or why
-        self._failed_at.set()
-
-    def _report(self) -> None:
-        count, duplicates, sequence = self._unreported
-        if count:
-            self._unreported = [0, 0, 0]
-            self._counters.rate.add(count)
-            self._emit_to(TapeWrite(count, duplicates, sequence, self._counters.total))
 
     # ---- the disk, while there is no connection
 

@@ -4,7 +4,9 @@ Rules:
 - The deadline covers all of a request: the rate limit, resolving, connecting, TLS, headers, body, and the retries with
   their pauses. If the next attempt would begin after the deadline, the error of the last one is raised at once.
 - Retried are: network errors, 429 and 5xx. The pauses are those of a `Backoff`, or longer if the server sends
-  `Retry-After`. Then the other requests of the client wait, too.
+  `Retry-After`. Then the other requests to that server wait, too.
+- A server counts the requests of an address, so all clients of a server have one rate limit: those with the same *rate*
+  and proxy.
 - Redirects are not followed, so that the host, the encryption and the receiver of the headers are those of the URL.
 - Each request has a connection of its own.
 """
@@ -14,13 +16,16 @@ Rules:
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import ClassVar
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -58,11 +63,49 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class _SharedLimit:
+    """The rate limit of all clients of a server."""
+
+    _all: ClassVar[WeakValueDictionary[tuple[str, int, int | None, float], _SharedLimit]] = WeakValueDictionary()
+    _making: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, rate: float) -> None:
+        self._rate = RateLimit(rate)
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, host: str, port: int, proxy: str | Secret | None, rate: float) -> _SharedLimit:
+        """That of *rate* requests a second to a server, through *proxy*, as long as a client has it."""
+        key = host, port, None if proxy is None else hash(revealed(proxy)), rate
+        with cls._making:
+            found = cls._all.get(key)
+            if found is None:
+                found = cls._all[key] = _SharedLimit(rate)
+            return found
+
+    @classmethod
+    def forked(cls) -> None:
+        """Begin anew in a child process: another thread of the parent may have had the lock."""
+        cls._making, cls._all = threading.Lock(), WeakValueDictionary()
+
+    def reserve(self, at_most: float) -> float | None:
+        with self._lock:
+            return self._rate.reserve(time.monotonic(), at_most)
+
+    def hold(self, seconds: float) -> None:
+        with self._lock:
+            self._rate.hold(time.monotonic() + seconds)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_SharedLimit.forked)
+
+
 class HttpClient:
     """Sends GET requests to paths below *url*, an http or https URL; from any thread.
 
     - *timeout*: the seconds of a request, with its retries.
-    - *rate*: requests a second, of all threads together.
+    - *rate*: requests a second, of all threads and clients of the server together.
     - *retry*: the pauses between the attempts of a request, and their number; `Reconnect(retries=0)` for one attempt.
     - *max_size*: the bytes of a body. *ssl_context*, *proxy* and *headers*: as in `TransportOptions`. *headers* are
       sent with each request.
@@ -99,12 +142,13 @@ class HttpClient:
             url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
         self._timeout = timeout
         self._retry = retry
-        self._rate = RateLimit(arguments.number("rate", rate))
+        rate = arguments.number("rate", rate)
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._running: set[ConnectAttempt] = set()
         self._closed = False
-        self._endpoint("", None)
+        server = self._endpoint("", None)
+        self._limit = _SharedLimit.of(server.host, server.port, self._options.proxy, rate)
 
     def get(self, path: str, params: Parameters | None = None, headers: Headers | None = None) -> Response:
         """The response for *path*, which begins with `/`, with *params* as its query.
@@ -172,8 +216,7 @@ class HttpClient:
             except ConnectFailed as error:
                 requested = error.retry_after if isinstance(error, RequestRejected) else 0.0
                 if requested:
-                    with self._lock:
-                        self._rate.hold(time.monotonic() + min(requested, _LONGEST_HOLD))
+                    self._limit.hold(min(requested, _LONGEST_HOLD))
                 pause = backoff.failed(0.0, requested) if _temporary(error) and not self._closed else None
                 if pause is None or not _left(attempt) > pause:
                     raise
@@ -182,8 +225,7 @@ class HttpClient:
 
     def _await_turn(self, endpoint: Endpoint, attempt: ConnectAttempt) -> None:
         attempt.step = "waiting for the rate limit"
-        with self._lock:
-            wait = self._rate.reserve(time.monotonic(), attempt.left())
+        wait = self._limit.reserve(attempt.left())
         if wait is None:
             raise ConnectFailed(
                 f"{endpoint.shown}: the rate limit allows no request within the {self._timeout:g} s of timeout"

@@ -5,7 +5,7 @@ A path is below the venue's `rest_url`; the query is part of it. An answer is pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeAlias, TypeVar
@@ -60,7 +60,7 @@ class RestTrade(msgspec.Struct, frozen=True, kw_only=True):
 class TradeRow(msgspec.Struct):
     """The fields of a trade that the answers of all venues have."""
 
-    trade_id: int
+    trade_id: Count
     price: Decimal
     size: Decimal
     time: Time
@@ -76,8 +76,10 @@ class TradeRow(msgspec.Struct):
         )
 
 
-class _Numbered(msgspec.Struct):
-    trade_id: int
+class NumberedItem(msgspec.Struct):
+    """What is decoded of every trade of an answer."""
+
+    trade_id: Count
 
 
 class RestCandle(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,8 +137,8 @@ class RestRules(Protocol):
         """The trades of an answer, newest first."""
         ...
 
-    def trade_items(self, body: bytes) -> tuple[TradeItem, ...]:
-        """The trades of an answer, in the same order, as they are."""
+    def trade_items(self, product: str, body: bytes) -> tuple[TradeItem, ...]:
+        """The trades of an answer about *product*, in the same order, as they are."""
         ...
 
     def trade(self, product: str, item: bytes) -> RestTrade:
@@ -167,12 +169,9 @@ def path(template: str, product: str = "", **query: object) -> str:
     return f"{filled}?{urlencode(given)}" if given else filled
 
 
-def numbered(items: list[msgspec.Raw]) -> tuple[TradeItem, ...]:
+def numbered(items: Sequence[msgspec.Raw], numbers: Sequence[NumberedItem]) -> tuple[TradeItem, ...]:
     """The *items* of an answer with trades, each with its id."""
-    return tuple((_id(each).trade_id, bytes(each)) for each in items)
-
-
-_id = msgspec.json.Decoder(_Numbered, strict=False).decode  # an id may be a text
+    return tuple((number.trade_id, bytes(item)) for item, number in zip(items, numbers, strict=True))
 
 
 def parsed(what: str, parse: Callable[[], T]) -> T:

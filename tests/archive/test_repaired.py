@@ -64,7 +64,7 @@ SUMS = ("missing", "repaired", "lost")
 def test_export_of_a_repaired_recording_equals_its_replay(recorded: Recorded, tmp_path: Path, gone: bool) -> None:
     folder, out = recorded.broken, tmp_path / "out"
     if gone:
-        holes = {each.first for each in repair(folder, dry_run=True).gaps}
+        holes = {each.first for each in repair(folder, dry_run=True).gaps[::2]}
         recorded.exchange.inject(faults.RestHole(holes, count=None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rxfeed.audit.fetching.AGAIN", (0.01,))

@@ -273,7 +273,8 @@ def test_gap_at_which_the_feed_was_closed_is_found_and_repaired(venue: str, tmp_
                 feed.close()
 
         feed.status.subscribe(close_at_a_gap)
-        feed.pipe(record(tmp_path)).subscribe()
+        recorder = record(tmp_path)
+        feed.pipe(recorder).subscribe()
         feed.connect()
         exchange.wait_for_clients()
         exchange.step(60)
@@ -285,6 +286,7 @@ def test_gap_at_which_the_feed_was_closed_is_found_and_repaired(venue: str, tmp_
         exchange.inject(faults.Drop(3, types=kinds))
         exchange.step(120)
         assert feed.wait(20)
+        assert recorder.close(20) == 0
         (gap,) = gaps
         assert [(each.first, each.last) for each in audit(tmp_path).missing if each.product] == [(gap.first, gap.last)]
         repair(tmp_path)

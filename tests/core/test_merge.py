@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rxfeed import BookView, fold
@@ -155,6 +155,11 @@ def test_order_of_storing_causes_no_doubt(
 
 
 @given(kinds, recorders(ALL), st.booleans())
+@example(
+    [("order", BTC), ("trade", BTC), ("book", BTC)],
+    Recorder(ALL, (BTC, "ETH-USD"), [(0.1, 0.5)], garbled=frozenset({3}), latency=[0.0]),
+    False,
+)
 def test_single_collector_is_unchanged(happened: list[tuple[str, str]], recorder: Recorder, full: bool) -> None:
     if full:
         recorder.channels = ("full", "heartbeat", "level2")

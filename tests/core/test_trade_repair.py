@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from rxfeed.core import LostTrades, Repair, RepairedTrades, TradeRepair
 from rxfeed.errors import ConfigError
@@ -206,3 +207,14 @@ def ids_of(outputs: list[object]) -> list[int]:
 def known(outputs: list[object]) -> int:
     """The last id that was output."""
     return max(ids_of(outputs), default=0)
+
+
+def test_trade_repair_refuses_a_trade_whose_time_is_not_in_the_hole() -> None:
+    """It would be counted in a window that is over, or has not begun."""
+    for wrong in (-10, 10**6):
+        repair = TradeRepair(Repair(patience=5))
+        repair.missed(PRODUCT, 3, 4, 10.0, after=trade(2).time)
+        repair.hold(trade(5), 10.0)
+        moved = replace(trade(4), time=trade(4).time + timedelta(seconds=wrong))
+        assert repair.fetched(PRODUCT, [trade(3), moved], 11.0) == []
+        assert shown(repair.due(15.0)) == [RepairedTrades(PRODUCT, 3, 3, 5.0), 3, LostTrades(PRODUCT, 4, 4), 5]

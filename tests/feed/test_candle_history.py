@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -87,6 +88,17 @@ def test_failed_page_fails_the_stream(fault: faults.Fault, kind: type[RxfeedErro
         assert isinstance(found.error, kind)
         again = history(exchange, "coinbase_exchange", START - timedelta(hours=1), START)
     assert again.completed
+
+
+@pytest.mark.parametrize(("starts", "reason"), [((0, 60, 60), "two begin at"), ((0, 61), "of 60 s: one begins at")])
+def test_candles_that_cannot_be_of_one_grid_fail_the_stream(starts: tuple[int, ...], reason: str) -> None:
+    first = int(START.timestamp()) // 60 * 60 - 3000
+    payload = json.dumps([[first + each, 1, 2, 1, 2, 5] for each in starts])
+    with Exchange([BTC], seed=9, auto=False, start=START, faults=[faults.RestGarbage(payload=payload)]) as exchange:
+        found = history(exchange, "coinbase_exchange", START - timedelta(hours=1), START)
+    assert isinstance(found.error, FrameMalformed)
+    assert reason in str(found.error)
+    assert found.items == []
 
 
 def test_no_page_is_requested_after_the_last_candle_that_is_taken() -> None:

@@ -18,6 +18,7 @@ from rxfeed.feed import (
     Stats,
     Subscribed,
 )
+from rxfeed.market import Trade
 from rxfeed.sim import Exchange, faults
 from tests.support.amounts import amount
 from tests.support.collect import Collected
@@ -93,6 +94,46 @@ def test_adding_products_opens_connections_and_removing_closes_them() -> None:
             # The other connection's epochs are not comparable, so this product's has risen.
             assert sorted(books.epochs[moved[0]]) == [0, 1]
     assert of(status, Disconnected) == []
+
+
+def test_epoch_rises_when_a_product_comes_from_other_connections() -> None:
+    """What was sent while it was not subscribed to is missing, and the others' numbers do not show that."""
+    redundancy = 2
+    names = products(33)
+    with Exchange(names, venue=ADVANCED, seed=3, auto=False, rate=600) as exchange:
+        feed = Feed(names[:32], ["book", "trades"], venue=ADVANCED, url=exchange.url, redundancy=redundancy)
+        got = Collected(feed)
+
+        def homes() -> dict[str, set[int]]:
+            found: dict[str, set[int]] = {}
+            for each in feed.connections:
+                for channel, product in each.pairs:
+                    if channel == "market_trades" and product is not None:
+                        found.setdefault(product, set()).add(each.number)
+            return found
+
+        def trades(product: str) -> list[Trade]:
+            return [each for each in got.items if isinstance(each, Trade) and each.product_id == product]
+
+        with feed:
+            until(lambda: len(homes()) == 32 and all(len(each) == redundancy for each in homes().values()))
+            moved = names[0]
+            home = homes()[moved]
+            other = next(name for name, numbers in homes().items() if numbers != home)
+            until(lambda: trades(moved), every=lambda: exchange.advance(0.02))
+            feed.remove([moved], ["book", "trades"])
+            until(lambda: moved not in homes())
+            feed.add([names[32]], ["book", "trades"])  # it takes the place
+            until(lambda: homes().get(names[32]) == home)
+            feed.remove([other], ["book", "trades"])
+            until(lambda: other not in homes())
+            exchange.advance(1)
+            feed.add([moved], ["book", "trades"])
+            until(lambda: homes().get(moved, home) != home)
+            until(lambda: {each.connection for each in trades(moved)} - home, every=lambda: exchange.advance(0.02))
+        before = [each.epoch for each in trades(moved) if each.connection in home]
+        after = [each.epoch for each in trades(moved) if each.connection not in home]
+        assert max(before) < min(after)
 
 
 def test_connection_that_cannot_subscribe_reports_it_and_keeps_the_rest() -> None:

@@ -145,6 +145,7 @@ def test_arguments_of_several_connections_are_checked() -> None:
         ({"urls": [url, url, url], "redundancy": 2}, "urls: 3, for a redundancy of 2"),
         ({"redundancy": 0}, "redundancy: 0"),
         ({"patience": 0}, "patience"),
+        ({"redundancy": 2, "drop_duplicates": False}, "drop_duplicates"),
         ({"connect_interval": -1}, "connect_interval"),
     ):
         with pytest.raises(ConfigError, match=text):

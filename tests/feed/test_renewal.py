@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from rxfeed import Feed, Reconnect
+from rxfeed import Feed, Reconnect, catalogue, record
 from rxfeed.feed import (
     BookSwitched,
     Connected,
+    Connecting,
     Disconnected,
     Gap,
     Reconnecting,
@@ -103,6 +105,21 @@ def test_renewal_misses_nothing_and_repeats_nothing(venue: str) -> None:
         assert len(tickers) == len(set(tickers))
 
 
+def test_renewal_drops_copies_although_duplicates_are_delivered() -> None:
+    with Exchange([BTC], seed=3, rate=300) as exchange:
+        feed = Feed(BTC, ["trades", "heartbeat"], url=exchange.url, patience=0.1, drop_duplicates=False)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            exchange.wait_for_clients()
+            feed.renew()
+            until_more(status, Renewed, 0)
+            before = len(got.items)
+            got.wait_for(before + 50)
+    ids = [each.trade_id for each in got.items if isinstance(each, Trade)]
+    assert ids == list(range(ids[0], ids[-1] + 1))
+    assert feed.stats.duplicates > 0
+
+
 def test_renewal_keeps_the_detection_of_gaps() -> None:
     """After a renewal, trades that are lost with the connection are a gap; the product was quiet since the renewal."""
     with Exchange([BTC], seed=3, auto=False, rate=500) as exchange:
@@ -127,16 +144,24 @@ def test_renewal_keeps_the_detection_of_gaps() -> None:
     assert len({each.epoch for each in got.items if isinstance(each, Trade)}) == 2
 
 
-def test_renewal_of_a_connection_that_is_refused_keeps_the_old_one() -> None:
+def test_renewal_of_a_connection_that_is_refused_keeps_the_old_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The old one is open all the time, so that no event reports a loss, and the recording has none."""
     with Exchange([BTC], seed=3, auto=False, faults=[faults.HttpStatus(503, connection=range(2, 99))]) as exchange:
         feed = Feed(BTC, "heartbeat", url=exchange.url)
-        got = Collected(feed)
+        feed.pipe(record(tmp_path)).subscribe()
+        got, status = Collected(feed), Collected(feed.status)
         with feed:
             exchange.wait_for_clients()
             feed.renew()
             until(lambda: feed.stats.reconnects > 0)
             exchange.advance(2)
             got.wait_for(lambda items: sum(each.type == "heartbeat" for each in items) == 2)
+    events = [type(each) for each in status.items]
+    assert [events.count(each) for each in (Connecting, Connected, Disconnected, Reconnecting)] == [1, 1, 0, 0]
+    assert "renew: one of two connections is not open" in caplog.text
+    assert catalogue(tmp_path).total.offline == ()
 
 
 def test_request_of_the_user_goes_to_the_replacement() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,7 +136,7 @@ def test_failures_are_requested_again(venue: str) -> None:
 @pytest.mark.parametrize("venue", VENUES)
 def test_what_does_not_come_in_time_is_a_gap(venue: str) -> None:
     with pair(venue, repair=Repair(patience=0.3)) as made:
-        made.exchange.inject(faults.RestLatency(0.6, count=None))
+        made.exchange.inject(faults.RestLatency(30, count=None))
         lose(made, 1)
         made.until(lambda: made.faulty.gaps(BTC, TRADES_CHANNEL[venue]) or made.faulty.gaps(ETH, TRADES_CHANNEL[venue]))
         made.settle()
@@ -146,6 +148,39 @@ def test_what_does_not_come_in_time_is_a_gap(venue: str) -> None:
     after = next(place for place, each in enumerate(trades) if each.trade_id == gap.last + 1)
     assert trades[after - 1].trade_id == gap.first - 1
     assert trades[after].epoch > trades[after - 1].epoch
+
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "old": {"time": "1970-01-01T00:00:00Z"},
+    "future": {"time": "9999-12-31T23:59:59Z"},
+    "price": {"price": "NaN"},
+    "size": {"size": "-1"},
+    "id": {"trade_id": 2**64},
+    "product": {"product_id": "DOGE-USD", "time": "1970-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("wrong", HOSTILE)
+def test_hostile_answers_are_not_delivered(venue: str, wrong: str) -> None:
+    with pair(venue, repair=Repair(patience=0.3)) as made:
+        numbers = range(made.exchange.last_trade_id(BTC) + 1, made.exchange.last_trade_id(BTC) + 20)
+        side = {"coinbase_exchange": "buy", "coinbase_advanced": "BUY"}[venue]
+        now = made.exchange.time.isoformat().replace("+00:00", "Z")
+        items = [
+            {"trade_id": number, "product_id": BTC, "side": side, "price": "1", "size": "1", "time": now}
+            | HOSTILE[wrong]
+            for number in reversed(numbers)
+        ]
+        payload = json.dumps(items if venue == "coinbase_exchange" else {"trades": items})
+        made.exchange.inject(faults.RestGarbage(payload=payload, count=None))
+        only = {"product_id": BTC} if venue == "coinbase_exchange" else {}
+        made.exchange.inject(faults.Drop(1, types=TRADES[venue], connection=FAULTY, **only))
+        made.until(lambda: made.faulty.all_of(Gap | Repaired))
+        made.settle()
+    counts = check(made)
+    assert counts["repaired"] == 0
+    assert counts["lost"] > 0
 
 
 def test_only_the_epoch_of_trades_rises_where_they_are_lost() -> None:

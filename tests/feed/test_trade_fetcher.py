@@ -144,3 +144,25 @@ def test_several_threads_serve_requests_at_one_time() -> None:
             made.fetcher.request(BTC, number, number, trade(number + 1))
         made.until_ended(8)
     assert sorted(each for piece in made.pieces for each in piece) == [*range(1, 9)]
+
+
+def test_backfill_without_an_end_ends_when_it_is_not_used() -> None:
+    """A server that has one more trade for each request, for ever."""
+    reached = threading.Event()
+
+    def one(path: str) -> list[dict[str, Any]]:
+        number = int(path.rpartition("after=")[2]) - 1
+        if number < 10**12 - 5:
+            reached.set()
+        return [item(number)]
+
+    client = _Client(one)
+    with fetching(client) as made:
+        made.fetcher.backfill(BTC, trade(10**12), TIME)
+        assert reached.wait(30)
+        made.fetcher.end_backfill(BTC)
+        made.until_ended(1)
+        count = len(client.paths)
+        made.fetcher.request(BTC, 7, 7, trade(8))
+        made.until_ended(2)
+    assert len(client.paths) == count + 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rxfeed import Feed, Secret, bounded, order_book, record, to_mongo, trades
+from rxfeed import Feed, Reconnect, Secret, bounded, order_book, record, to_mongo, trades
 from rxfeed.archive import to_parquet
 from rxfeed.errors import ConfigError
 from rxfeed.metrics import METRICS, Scrape, read_scrape, serve
@@ -189,3 +189,46 @@ def test_serve_refuses_what_it_cannot_serve() -> None:
         serve(port=server.port)
     with pytest.raises(ConfigError, match="not that of a metrics endpoint"):
         read_scrape("<html> is {no metric\n")
+
+
+@pytest.mark.parametrize("redundancy", [1, 2])
+def test_scrape_has_the_sums_of_all_connections(redundancy: int) -> None:
+    names = [f"P{number}-USD" for number in range(31 if redundancy == 1 else 2)]
+    with Exchange(names, venue="coinbase_advanced", seed=3, auto=False) as exchange:
+        at_once = Reconnect(initial=0, maximum=0)
+        feed = Feed(
+            names, ["book", "trades"], venue="coinbase_advanced", url=exchange.url, redundancy=redundancy,
+            reconnect=at_once,
+        )  # fmt: skip
+
+        def is_still() -> bool:
+            """True if all requests are answered, so that no frame comes."""
+            frames = exchange.sent.frames
+            time.sleep(0.3)
+            return feed.stats.frames == exchange.sent.frames == frames
+
+        with serve(feed, port=0, products=50) as server, feed:
+            exchange.wait_for_clients(2)
+            exchange.inject(faults.Reset(connection=exchange.open_connections[0]))
+            eventually(lambda: feed.stats.connections == 3)
+            exchange.wait_for_clients(2)
+
+            def advance() -> bool:
+                exchange.advance(0.1)
+                stats = feed.stats
+                return all(each.up for each in feed.connections) and (redundancy == 1 or stats.duplicates > 0)
+
+            eventually(advance)
+            eventually(lambda: feed.stats.frames == exchange.sent.frames and is_still())
+            found, infos, stats = scrape(server.url), feed.connections, feed.stats
+            for name, summed in (
+                ("rxfeed_frames_total", [each.frames for each in infos]),
+                ("rxfeed_received_bytes_total", [each.bytes for each in infos]),
+                ("rxfeed_connections_total", [each.connections for each in infos]),
+                ("rxfeed_reconnects_total", [each.reconnects for each in infos]),
+                ("rxfeed_duplicates_total", [each.duplicates for each in infos]),
+            ):
+                assert (len(summed), found.total(name)) == (2, sum(summed))
+            assert found.total("rxfeed_messages_total") == stats.messages
+            assert (found.total("rxfeed_duplicates_total") > 0) == (redundancy == 2)
+            assert stats.interruptions == sum(each.interruptions for each in infos)

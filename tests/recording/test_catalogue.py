@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rxfeed import ConfigError, Feed, Reconnect, catalogue, record
 from rxfeed.errors import ConnectionLost
-from rxfeed.feed import Connected, Disconnected, Gap
+from rxfeed.feed import Connected, ConnectionRemoved, Disconnected, Gap
 from rxfeed.market import Malformed
 from rxfeed.recording import Catalogue, Damage, RecordedSession, RecordingSummary
 from rxfeed.recording.events import status_line
@@ -48,16 +48,16 @@ def at(second: float) -> Any:
     return moment_of(NS + round(second * SECOND))
 
 
-def up(second: float) -> bytes:
-    return status_line(Connected(url="ws://there", at=at(second)))
+def up(second: float, connection: int = 0) -> bytes:
+    return status_line(Connected(url="ws://there", at=at(second), connection=connection))
 
 
-def down(second: float) -> bytes:
-    return status_line(Disconnected(cause=ConnectionLost("gone"), at=at(second)))
+def down(second: float, connection: int = 0) -> bytes:
+    return status_line(Disconnected(cause=ConnectionLost("gone"), at=at(second), connection=connection))
 
 
-def frame(second: float, raw: bytes = trade(1)) -> bytes:
-    return frame_line(raw, NS + round(second * SECOND), 0)
+def frame(second: float, raw: bytes = trade(1), connection: int = 0) -> bytes:
+    return frame_line(raw, NS + round(second * SECOND), 0, connection=connection)
 
 
 def offline(found: RecordingSummary) -> list[tuple[float, float]]:
@@ -118,6 +118,32 @@ def test_offline_time_lies_between_two_connections(tmp_path: Path) -> None:
 def test_recording_may_start_and_end_within_a_connection(tmp_path: Path) -> None:
     write(tmp_path, [frame(1), down(2), up(3), frame(4)])
     assert offline(only(catalogue(tmp_path))) == [(2, 3)]
+
+
+def test_several_connections_are_offline_if_none_is_open(tmp_path: Path) -> None:
+    lines = [up(0, 1), up(0, 2), frame(1, connection=1), down(2, 2), up(3, 2), down(4, 1), down(5, 2), up(7, 2)]
+    write(tmp_path, [*lines, up(8, 1), frame(9, connection=1)])
+    assert offline(only(catalogue(tmp_path))) == [(5, 7)]
+
+
+def test_first_connection_has_a_number_once_there_are_two(tmp_path: Path) -> None:
+    """The second one is removed, and is not open any more."""
+    lines = [up(0), frame(1), down(2), up(3), frame(4), up(5, 2), frame(6, connection=2)]
+    removed = status_line(ConnectionRemoved(connection=2, at=at(7)))
+    write(tmp_path, [*lines, removed, down(8, 1), up(9, 1), frame(10, connection=1)])
+    assert offline(only(catalogue(tmp_path))) == [(2, 3), (8, 9)]
+
+
+def test_connection_that_is_replaced_stays_open(tmp_path: Path) -> None:
+    """Its replacement opens before it is closed."""
+    write(tmp_path, [up(0), frame(1), down(2), up(3), frame(4), up(6), frame(7)])
+    assert offline(only(catalogue(tmp_path))) == [(2, 3)]
+
+
+def test_recording_may_begin_during_several_connections(tmp_path: Path) -> None:
+    lines = [frame(1, connection=1), frame(2, connection=2), down(3, 2), frame(4, connection=1), up(5, 2), down(6, 1)]
+    write(tmp_path, [*lines, down(7, 2), up(8, 1), frame(9, connection=1)])
+    assert offline(only(catalogue(tmp_path))) == [(7, 8)]
 
 
 def test_sessions_are_offline_if_none_has_a_connection(tmp_path: Path) -> None:

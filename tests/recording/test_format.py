@@ -35,6 +35,7 @@ STATUS: list[FeedStatus] = [
     s.ProductRenamed(product_id="BTC-USDC", delivered="BTC-USD"),
     s.ProductListed(product_id="NEW-USD"),
     s.ProductDelisted(product_id="OLD-USD"),
+    s.ConnectionRemoved(connection=2),
     s.BookSwitched(product_id="BTC-USD", connection=2),
     s.Renewed(connection=31),
     s.Lagging(seconds=1.5),

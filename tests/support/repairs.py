@@ -66,7 +66,7 @@ class Pair:
     faulty: Client
 
     def advance(self, seconds: float) -> None:
-        """Advance the market, and wait until the client without faults has all of it."""
+        """Advance the market, and let the clients read."""
         self.exchange.advance(seconds)
         time.sleep(0.002)
 
@@ -85,6 +85,12 @@ class Pair:
         marks = {product: self.exchange.last_trade_id(product) for product in PRODUCTS}
         for product, mark in marks.items():
             self.until(lambda product=product, mark=mark: max(self.faulty.ids(product), default=0) > mark)
+
+    def catch_up(self) -> None:
+        """Advance until the client without faults has had everything that the other one, which is closed, can have."""
+        marks = {product: self.exchange.last_trade_id(product) for product in PRODUCTS}
+        for product, mark in marks.items():
+            self.until(lambda product=product, mark=mark: max(self.calm.ids(product), default=0) > mark)
 
 
 @contextmanager
@@ -112,6 +118,7 @@ def pair(
                 made = Pair(exchange, venue, calm, faulty)
                 made.until(lambda: all(client.ids(each) for client in (calm, faulty) for each in PRODUCTS))
                 yield made
+            made.catch_up()
 
 
 def check(made: Pair) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, defaultdict
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,10 @@ def test_shards_of_a_killed_worker_move_within_five_seconds(tmp_path: Path) -> N
     study = tmp_path / "study.py"
     study.write_text(STUDY)
     names = [f"P{number}-USD" for number in range(8)]
-    with NatsServer() as server:
-        publishing = Publishing(server.url, names, rate=100)
-        publishing.start()
+    with NatsServer() as server, Publishing(server.url, names, rate=100) as publishing, ExitStack() as ends:
         command = ["work", f"{study}:study", "--group", "g", "--shards", "4", "--nats", server.url, "--warmup", "10s"]
         until(lambda: publishing.sent > len(names))
-        victim = rxfeed(*command)
+        victim = ends.enter_context(rxfeed(*command))
         worker = Worker(
             TapeAddress(server.url),
             lambda feed: feed.pipe(window_volume(1)),
@@ -53,6 +52,8 @@ def test_shards_of_a_killed_worker_move_within_five_seconds(tmp_path: Path) -> N
         )
         until(lambda: len(tape_state(TapeAddress(server.url), "rxfeed").leases) >= 2, seconds=40)
         worker.start()
+        ends.callback(worker.wait, 5)
+        ends.callback(worker.stop)
         until(lambda: len(worker.shards) == 2 and shares(server.url) == [2, 2], seconds=40)
         with Stopwatch() as stopwatch:
             victim.kill()

@@ -312,16 +312,29 @@ def test_retries_end_at_the_deadline() -> None:
     assert len(script.times) > 3
 
 
-def test_rate_is_shared_by_threads() -> None:
+@pytest.mark.parametrize("several", [False, True])
+def test_rate_is_shared_by_threads_and_clients(several: bool) -> None:
+    """Each connection of a feed has a client of its own, and a server counts the requests of an address."""
     script = Script(*[OK] * 6)
     with WireServer(script) as server:
-        client = HttpClient(http(server), rate=20)
-        threads = [threading.Thread(target=client.get, args=("/",)) for _ in range(6)]
+        clients = [HttpClient(http(server), rate=20) for _ in range(6)]
+        threads = [threading.Thread(target=clients[place * several].get, args=("/",)) for place in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(10)
     assert script.times[-1] - script.times[0] >= 0.2
+
+
+def test_server_that_limits_one_client_holds_all() -> None:
+    script = Script(b"HTTP/1.1 429 Slow down\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n", OK, OK)
+    with WireServer(script) as server:
+        one, two = (HttpClient(http(server), retry=Reconnect(retries=0), rate=1000) for _ in range(2))
+        with pytest.raises(RequestRejected):
+            one.get("/")
+        two.get("/")
+        HttpClient(http(server), rate=999).get("/")  # a limit of its own
+    assert script.times[1] - script.times[0] >= 0.9
 
 
 def test_close_ends_running_requests() -> None:

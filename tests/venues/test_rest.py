@@ -109,11 +109,36 @@ def test_items_of_trades_are_decoded_one_by_one() -> None:
         (ADVANCED, [ADVANCED_TRADE, {**ADVANCED_TRADE, **invalid}], None),
     ):
         content = content or body({"trades": items, "best_bid": "1"})
-        found = rest.trade_items(content)
+        found = rest.trade_items("BTC-USD", content)
         assert [(number, json.loads(item)) for number, item in found] == [(7, items[0]), (6, items[1])]
         assert (rest.trade("BTC-USD", found[0][1]),) == rest.trades("BTC-USD", content.replace(b"none", b"1"))[:1]
         with pytest.raises(FrameMalformed, match="not a trade"):
             rest.trade("BTC-USD", found[1][1])
+
+
+def test_trades_of_another_product_are_malformed() -> None:
+    """Advanced Trade names the product in each trade; one that is quoted in USDC may have the id in USD."""
+    content = body({"trades": [ADVANCED_TRADE, {**ADVANCED_TRADE, "product_id": "ETH-USD"}]})
+    for parse in (ADVANCED.trades, ADVANCED.trade_items):
+        with pytest.raises(FrameMalformed, match="it has trades of 'ETH-USD', and BTC-USD was requested"):
+            parse("BTC-USD", content)
+    with pytest.raises(FrameMalformed, match="not a trade: it has trades of 'BTC-USD'"):
+        ADVANCED.trade("ETH-USD", body(ADVANCED_TRADE))
+    own = body({"trades": [ADVANCED_TRADE]})
+    for product in ("BTC-USD", "BTC-USDC"):
+        assert [number for number, _ in ADVANCED.trade_items(product, own)] == [7]
+        assert [each.product_id for each in ADVANCED.trades(product, own)] == [product]
+
+
+@pytest.mark.parametrize("number", [-1, 2**63, 10**40, 1e300, None, "x"])
+def test_answer_with_an_impossible_id_is_malformed(number: object) -> None:
+    for rest, content in (
+        (EXCHANGE, body([TRADE, {**TRADE, "trade_id": number}])),
+        (ADVANCED, body({"trades": [ADVANCED_TRADE, {**ADVANCED_TRADE, "trade_id": number}]})),
+    ):
+        for parse in (rest.trades, rest.trade_items):
+            with pytest.raises(FrameMalformed):
+                parse("BTC-USD", content)
 
 
 def test_exchange_is_asked_for_no_more_trades_than_are_missing() -> None:
@@ -153,7 +178,7 @@ def test_books_are_by_price() -> None:
 @pytest.mark.parametrize("rest", [EXCHANGE, ADVANCED])
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"products":[1],"trades":[{}],"candles":[[1]]}', b'"x"'])
 def test_other_answers_are_malformed(rest: RestRules, content: bytes) -> None:
-    trades = (lambda body: rest.trades("BTC-USD", body), rest.trade_items)
+    trades = (lambda body: rest.trades("BTC-USD", body), lambda body: rest.trade_items("BTC-USD", body))
     for parse in (rest.products, *trades, rest.candles, rest.book):
         with pytest.raises(FrameMalformed, match=r"not a (list of|book)"):
             parse(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from math import ceil, floor
@@ -11,6 +12,7 @@ import msgspec
 from rxfeed.market import Level, Side, Time
 from rxfeed.venues.coinbase_advanced.decode import microsecond_times
 from rxfeed.venues.rest import (
+    NumberedItem,
     RestBook,
     RestCandle,
     RestProduct,
@@ -52,7 +54,16 @@ class _Items(msgspec.Struct):
     trades: list[msgspec.Raw]
 
 
+class _NumberedItem(NumberedItem):
+    product_id: str
+
+
+class _Numbers(msgspec.Struct):
+    trades: list[_NumberedItem]
+
+
 _decode_items = msgspec.json.Decoder(_Items).decode
+_decode_numbers = msgspec.json.Decoder(_Numbers, strict=False).decode
 
 
 class _BookLevel(msgspec.Struct):
@@ -99,16 +110,23 @@ class AdvancedRest:
         def read() -> tuple[RestTrade, ...]:
             content = decode(microsecond_times(body))["trades"]
             found = msgspec.convert(plain(content), list[_ProductTrade], strict=False)
+            _check_product(product, found)
             return tuple(each.trade(product, _SIDES.get(each.side)) for each in found)
 
         return parsed("a list of trades", read)
 
-    def trade_items(self, body: bytes) -> tuple[TradeItem, ...]:
-        return parsed("a list of trades", lambda: numbered(_decode_items(body).trades))
+    def trade_items(self, product: str, body: bytes) -> tuple[TradeItem, ...]:
+        def read() -> tuple[TradeItem, ...]:
+            numbers = _decode_numbers(body).trades
+            _check_product(product, numbers)
+            return numbered(_decode_items(body).trades, numbers)
+
+        return parsed("a list of trades", read)
 
     def trade(self, product: str, item: bytes) -> RestTrade:
         def read() -> RestTrade:
             each = msgspec.convert(plain(decode(microsecond_times(item))), _ProductTrade, strict=False)
+            _check_product(product, (each,))
             return each.trade(product, _SIDES.get(each.side))
 
         return parsed("a trade", read)
@@ -142,3 +160,17 @@ class AdvancedRest:
             return RestBook(bids=bids, asks=asks, time=found.time)
 
         return parsed("a book", read)
+
+
+def _check_product(product: str, trades: Iterable[_NumberedItem | _ProductTrade]) -> None:
+    """Raise `ValueError` if one of *trades* is of another product than *product*, or its alias.
+
+    A product quoted in USDC and that in USD are one, which has either id.
+    """
+    for found in {each.product_id for each in trades}:
+        if found != product and _in_dollars(found) != _in_dollars(product):
+            raise ValueError(f"it has trades of {found!r:.40}, and {product} was requested")
+
+
+def _in_dollars(product: str) -> str:
+    return f"{product.removesuffix('-USDC')}-USD" if product.endswith("-USDC") else product

@@ -9,6 +9,7 @@ import msgspec
 
 from rxfeed.market import Side
 from rxfeed.venues.rest import (
+    NumberedItem,
     RestBook,
     RestCandle,
     RestProduct,
@@ -31,6 +32,7 @@ class _MakerTrade(TradeRow):
 _decode_trades = msgspec.json.Decoder(list[_MakerTrade]).decode
 _decode_trade = msgspec.json.Decoder(_MakerTrade).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_numbers = msgspec.json.Decoder(list[NumberedItem], strict=False).decode
 
 
 class ExchangeRest:
@@ -60,8 +62,8 @@ class ExchangeRest:
             "a list of trades", lambda: tuple(each.trade(product, each.side) for each in _decode_trades(body))
         )
 
-    def trade_items(self, body: bytes) -> tuple[TradeItem, ...]:
-        return parsed("a list of trades", lambda: numbered(_decode_items(body)))
+    def trade_items(self, product: str, body: bytes) -> tuple[TradeItem, ...]:
+        return parsed("a list of trades", lambda: numbered(_decode_items(body), _decode_numbers(body)))
 
     def trade(self, product: str, item: bytes) -> RestTrade:
         def read() -> RestTrade:
