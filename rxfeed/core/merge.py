@@ -246,7 +246,7 @@ class Merge:
     def _watch(self) -> None:
         """The subscriptions have changed.
 
-        A book's snapshot may come before the acknowledgement. So the epoch rises where a book is left, and not where it
+        A book's snapshot may come before the acknowledgement. So its epoch rises where a book is left, and not where it
         is renewed: a book that was subscribed to once stays watched.
         """
         named = map(self._continuity.by_subscribed_name, self._coverage.pairs())
@@ -254,8 +254,8 @@ class Merge:
         books = {pair for pair in pairs if pair[0] in self._continuity.books}
         left, self._books = self._books - books, books
         self._known_books |= books
-        for product in {product for _, product in left}:
-            self._continuity.lost(product)
+        for product in {product for _, product in left if product is not None}:
+            self._continuity.lost_of(product, (LEVELS,))
         self._continuity.watch(pairs | self._known_books)
 
     def _observe(self, entry: Entry) -> None:

@@ -325,3 +325,27 @@ def test_acknowledgement_of_one_connection_removes_nothing_of_others() -> None:
 def test_bad_patience_is_named(patience: Any) -> None:
     with pytest.raises(ConfigError, match="patience"):
         Merge(ExchangeMerging(), patience)
+
+
+def test_book_that_is_renewed_raises_no_epoch_of_trades() -> None:
+    """A connection leaves the book and subscribes to it again, so that one acknowledgement is without it."""
+
+    def acknowledged(*channels: str) -> Message:
+        answer = AdvancedSubscriptions(channels=tuple(ChannelSubscription(each, (BTC,)) for each in channels))
+        return stamp(answer, Origin(b"%d" % len(channels), 0, 0))
+
+    def made(trade_id: int) -> Message:
+        return stamp(trade(trade_id=trade_id, time=trade_id, venue="coinbase_advanced"), Origin(b"", trade_id, 0))
+
+    received: list[object] = [
+        ConnectionChange(up=True),
+        acknowledged("market_trades", "level2"),
+        made(1),
+        acknowledged("market_trades"),
+        made(2),
+        acknowledged("market_trades", "level2"),
+        made(3),
+    ]
+    items = [ReceivedItem(0, START_NS + place, each) for place, each in enumerate(received)]
+    trades = messages(fold(Merge(AdvancedMerging(), PATIENCE), items), MarketTrade)
+    assert [each.epoch for each in trades] == [0, 0, 0]
