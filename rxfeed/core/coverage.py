@@ -8,7 +8,7 @@ from datetime import datetime
 from rxfeed.core.connection_numbers import renumber
 from rxfeed.core.gaps import Pair
 from rxfeed.core.merge_rules import MergeRules
-from rxfeed.market import Message, Subscriptions
+from rxfeed.market import ChannelSubscription, Message
 
 
 class Collector:
@@ -63,18 +63,14 @@ class Collector:
         """True if there was an acknowledgement since `renewed`."""
         return bool(self._acked)
 
-    def subscribed(self, answer: Subscriptions) -> None:
-        """Add the acknowledged pairs. One that lists fewer pairs than the connection's last one removes the others."""
-        number = answer.connection
-        acked = frozenset(
-            (channel.name, product) for channel in answer.channels for product in channel.product_ids or (None,)
-        )
-        renumber(self._own, number)
-        renumber(self._acked, number)
-        before = self._acked.get(number)
+    def subscribed(self, connection: int, acked: frozenset[Pair]) -> None:
+        """Add the pairs *acked* on *connection*. If they are fewer than its last ones, the others are removed."""
+        renumber(self._own, connection)
+        renumber(self._acked, connection)
+        before = self._acked.get(connection)
         less = before is not None and not acked >= before
-        self._own[number] = set(acked) if less else self._own.get(number, set()) | acked
-        self._acked[number] = acked
+        self._own[connection] = set(acked) if less else self._own.get(connection, set()) | acked
+        self._acked[connection] = acked
         self.pairs = set[Pair]().union(*self._own.values())
 
     def saw(self, message: Message, rules: MergeRules) -> bool:
@@ -88,6 +84,11 @@ class Collector:
         self._own.setdefault(message.connection, set()).add(pair)
         self.pairs.add(pair)
         return True
+
+
+def pairs_of(channels: Iterable[ChannelSubscription]) -> frozenset[Pair]:
+    """The pairs of a channel and a product in *channels*."""
+    return frozenset((each.name, product) for each in channels for product in each.product_ids or (None,))
 
 
 class CollectorCoverage:

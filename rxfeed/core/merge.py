@@ -30,7 +30,7 @@ from datetime import datetime
 
 from rxfeed.core.arguments import positive_microseconds
 from rxfeed.core.by_type import ByType
-from rxfeed.core.coverage import Collector, CollectorCoverage, covers, uncovered
+from rxfeed.core.coverage import Collector, CollectorCoverage, covers, pairs_of, uncovered
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, kinds_of
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Restarted
@@ -208,6 +208,9 @@ class Merge:
             collector.reconnected(event.connected)
         if event.removed is not None:
             collector.removed(event.removed)
+        if event.acknowledged is not None:
+            collector.subscribed(*event.acknowledged)
+            self._watch()
             self._watch()
         if pair is not None:
             if event.silent:
@@ -239,7 +242,7 @@ class Merge:
             self._out.append(MergedItem(entry.ns, 0, entry.item))
 
     def _subscriptions(self, entry: Entry) -> None:
-        entry.collector.subscribed(entry.item)
+        entry.collector.subscribed(entry.item.connection, pairs_of(entry.item.channels))
         self._watch()
         self._unnumbered(entry)
 

@@ -36,7 +36,7 @@ class StatusEvent(msgspec.Struct, frozen=True):
 
     *pair*: only if no other collector covers that channel and product. *silent*: from now on this collector receives
     nothing of it. *connected*: this connection of the collector is a new one, while another one is open. *removed*: it
-    has this connection no longer.
+    has this connection no longer. *acknowledged*: a connection, and the pairs that it is subscribed to.
     """
 
     status: object
@@ -45,6 +45,7 @@ class StatusEvent(msgspec.Struct, frozen=True):
     silent: bool = False
     connected: int | None = None
     removed: int | None = None
+    acknowledged: tuple[int, frozenset[Pair]] | None = None
 
 
 class BookOwnerChanged(msgspec.Struct, frozen=True):

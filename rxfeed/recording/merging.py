@@ -29,6 +29,7 @@ from rxfeed.feed import (
     RecordingTruncated,
     Repaired,
     SequenceReset,
+    Subscribed,
 )
 from rxfeed.market import Malformed, Message, frame_origin, stamp
 from rxfeed.recording.events import status_of
@@ -229,6 +230,11 @@ def _event(
             renumber(up, status.connection)
             up.pop(status.connection, None)
             return StatusEvent(status, alone=True) if up else ConnectionChange(up=False, status=status)
+        case Subscribed(connection=connection, channels=channels) if connection:
+            # The frame is recorded once, if several connections had the same answer.
+            pairs = {(each.name, product) for each in channels for product in each.product_ids or (None,)}
+            renamed = frozenset((name, None if product is None else ids[product]) for name, product in pairs)
+            return StatusEvent(status, acknowledged=(connection, renamed))
         case Idle() | Connecting() | Reconnecting():
             return StatusEvent(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):
