@@ -40,7 +40,7 @@ CLIENTS: dict[str, Client] = {
 # With a minute's volume and a price crossing; the bare loop only receives, cuts and decodes.
 LOADED_CLIENTS: dict[str, Client] = {
     "feed": Client("rxfeed: Feed, window and crossing", "feed", "feed_window_crossing"),
-    "cbpro": Client("{}: the same by hand in `on_message`", "cbpro", "window_crossing", "cbpro"),
+    "cbpro": Client("{}: the same in a plain `on_message`", "cbpro", "window_crossing", "cbpro"),
     "bare": Client("bare loop: recv, cut, typed decode, nothing else", "plain", "bare_loop"),
 }
 # On frames of Advanced Trade: the pipeline reads trades alone; with the filter every message has a reader.

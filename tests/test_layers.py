@@ -16,7 +16,7 @@ from rxfeed.venues import VENUES
 ROOT = Path(rxfeed.__file__).parent
 # Left to right; packages of one layer do not import one another.
 ORDER = [
-    {"_version"},
+    {"_version", "_later"},
     {"errors"},
     {"secrets"},
     {"market"},

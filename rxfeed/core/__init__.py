@@ -1,7 +1,8 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rxfeed._later import imports_later
 
 if TYPE_CHECKING:  # what type checkers see of `_LATER`
     from rxfeed.core.accumulator import WindowAccumulator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # what type checkers see of `_LATER`
     from rxfeed.core.completeness import Late
     from rxfeed.core.connection_numbers import renumber
     from rxfeed.core.connection_plan import ConnectionPlan
+    from rxfeed.core.coverage import pairs_of
     from rxfeed.core.crossing import PriceCross, PriceCrossing
     from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
     from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -107,6 +109,7 @@ _MODULES = {
     "completeness": ("Late",),
     "connection_numbers": ("renumber",),
     "connection_plan": ("ConnectionPlan",),
+    "coverage": ("pairs_of",),
     "crossing": (
         "PriceCross",
         "PriceCrossing",
@@ -331,6 +334,7 @@ __all__ = [
     "fold",
     "in_seconds",
     "longest",
+    "pairs_of",
     "price_of",
     "quote_of",
     "renumber",
@@ -338,10 +342,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker reports a name that is not above
-
-    def __getattr__(name):
-        module = _LATER.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-        return found
+    __getattr__ = imports_later(__name__, _LATER)

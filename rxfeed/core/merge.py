@@ -283,7 +283,7 @@ class Merge:
 
     def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
         """*collector* may have missed messages of any product."""
-        for product in list(self._followed_books):  # before all epochs rise, which theirs do once
+        for product in list(self._followed_books):  # before all epochs rise, so that a book's rises once
             self._interrupt_books(collector, product)
         others = self._coverage.receiving_at(collector, ns)
         if others or (gone and any(each.up for each in self._coverage.others(collector))):

@@ -1,8 +1,8 @@
 """The feed: the connections to a venue, as a hot Observable."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rxfeed._later import imports_later
 from rxfeed.core import Repair
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
@@ -111,10 +111,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker reports a name that is not above
-
-    def __getattr__(name):
-        module = _LATER.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-        return found
+    __getattr__ = imports_later(__name__, _LATER)

@@ -1,8 +1,8 @@
 """Operators: thin Rx adapters over the machines of `rxfeed.core`."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rxfeed._later import imports_later
 from rxfeed.operators.lift import lift
 from rxfeed.operators.select import (
     auctions,
@@ -226,10 +226,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # a type checker reports a name that is not above
-
-    def __getattr__(name):
-        module = _LATER.get(name)
-        if module is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
-        return found
+    __getattr__ = imports_later(__name__, _LATER)

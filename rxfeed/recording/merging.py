@@ -10,7 +10,17 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent, renumber
+from rxfeed.core import (
+    ConnectionChange,
+    Merge,
+    MergedItem,
+    Missed,
+    ReceivedItem,
+    Restarted,
+    StatusEvent,
+    pairs_of,
+    renumber,
+)
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import (
     Connected,
@@ -232,9 +242,8 @@ def _event(
             return StatusEvent(status, alone=True) if up else ConnectionChange(up=False, status=status)
         case Subscribed(connection=connection, channels=channels) if connection:
             # The frame is recorded once, if several connections had the same answer.
-            pairs = {(each.name, product) for each in channels for product in each.product_ids or (None,)}
-            renamed = frozenset((name, None if product is None else ids[product]) for name, product in pairs)
-            return StatusEvent(status, acknowledged=(connection, renamed))
+            pairs = [(name, None if product is None else ids[product]) for name, product in pairs_of(channels)]
+            return StatusEvent(status, acknowledged=(connection, frozenset(pairs)))
         case Idle() | Connecting() | Reconnecting():
             return StatusEvent(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):

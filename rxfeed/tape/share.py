@@ -47,19 +47,19 @@ class ShardShare:
     def running(self) -> list[int]:
         return sorted(self._running)
 
-    async def adjust(self, wanted: Mapping[int, Products]) -> None:
-        """Give up what is above this member's part of *wanted*, and take what is free up to it."""
+    async def adjust(self, shards: Mapping[int, Products]) -> None:
+        """Give up what is above this member's part of *shards*, with their products, and take what is free up to it."""
         leases = self._leases
         living = await leases.members()
-        await leases.compare([shard_name(shard) for shard in sorted(wanted)])
-        part = part_of(leases.member, living, len(wanted))
+        await leases.compare([shard_name(shard) for shard in sorted(shards)])
+        part = part_of(leases.member, living, len(shards))
         owned = {int(name) for name in leases.owned}
         for shard in set(self._running) - owned:
             self._end(shard)
-        kept = sorted(owned & set(wanted), key=lambda shard: (shard not in self._running, shard))[:part]
+        kept = sorted(owned & set(shards), key=lambda shard: (shard not in self._running, shard))[:part]
         for shard in sorted(owned - set(kept)):
             await self._leave(shard)
-        for shard, products in wanted.items():
+        for shard, products in shards.items():
             name = shard_name(shard)
             if name not in leases.owned and (len(leases.owned) >= part or not await leases.claim(name, living)):
                 continue

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,7 @@ import pytest
 from rxfeed import (
     ConfigError,
     Feed,
-    Reconnect,
     Replay,
-    candles,
     moved,
     price_crossing,
     record,
@@ -28,66 +24,12 @@ from rxfeed import (
 )
 from rxfeed.feed import Backfilled, Gap
 from rxfeed.market import Message, PriorTrade, Trade
-from rxfeed.sim import Exchange, faults
+from rxfeed.sim import faults
 from tests.support.amounts import amount
 from tests.support.collect import Collected
+from tests.support.warm import BTC, ETH, VENUES, Warm, backfilled, check_backfill, market
 
-BTC, ETH = "BTC-USD", "ETH-USD"
-VENUES = ["coinbase_exchange", "coinbase_advanced"]
 RULES = {"coinbase_exchange": "ExchangeRest", "coinbase_advanced": "AdvancedRest"}
-CHANNELS = ["trades", "heartbeat", "ticker"]
-
-
-class Warm:
-    """A feed with a backfill, on an exchange of which the market began some *age* ago."""
-
-    def __init__(self, exchange: Exchange, venue: str, backfill: Any = 60, **options: Any) -> None:
-        self.exchange = exchange
-        settings: dict[str, Any] = {"reconnect": Reconnect(initial=0, maximum=0), "stale_after": None} | options
-        products = settings.pop("products", [BTC, ETH])
-        self.feed = Feed(products, CHANNELS, venue=venue, url=exchange.url, backfill=backfill, **settings)
-        self.got, self.status = Collected(self.feed), Collected(self.feed.status)
-        self.windows = Collected(self.feed.pipe(window_volume(5)))
-        self.candles = Collected(self.feed.pipe(candles(5)))
-        self.rolling = Collected(self.feed.pipe(rolling_volume(30)))
-        self.bars = Collected(self.feed.pipe(tick_bars(10)))
-
-    def ids(self, product: str, kind: type[Any] = object) -> list[int]:
-        trades = [each for each in [*self.got.items] if isinstance(each, Trade | PriorTrade)]
-        return [each.trade_id for each in trades if each.product_id == product and isinstance(each, kind)]
-
-    def live(self, product: str = BTC, more: int = 20) -> None:
-        """Trade until the feed has so many *more* live trades of *product*."""
-        wanted = self.exchange.last_trade_id(product) + more
-        until = time.monotonic() + 15
-        while max(self.ids(product), default=0) < wanted:
-            assert time.monotonic() < until, (self.status.items[-3:], self.got.items[-1:], self.windows.error)
-            self.exchange.step(3)
-            time.sleep(0.002)
-
-
-@contextmanager
-def market(venue: str, *, age: float = 40, rate: float = 40, seed: int = 7, **options: Any) -> Iterator[Exchange]:
-    """The time of the market is now, after so many seconds of trades."""
-    start = datetime.now(UTC) - timedelta(seconds=age)
-    with Exchange([BTC, ETH], venue=venue, seed=seed, auto=False, rate=rate, start=start, **options) as exchange:
-        exchange.advance(age)
-        yield exchange
-
-
-def check(made: Warm, product: str = BTC) -> None:
-    """All trades are there once and in order; those of the backfill are older than the live ones, with an epoch."""
-    ids, live = made.ids(product), made.ids(product, Trade)
-    prior = [each for each in made.ids(product, PriorTrade) if each < live[0]]
-    assert prior + live == [*range(ids[0], live[-1] + 1)]
-    assert ids[: len(prior)] == prior
-    counted = [number for number in made.ids(product, PriorTrade) if number in _backfilled(made, product)]
-    assert counted == prior[len(prior) - len(counted) :]
-
-
-def _backfilled(made: Warm, product: str) -> set[int]:
-    trades = [each for each in made.got.items if isinstance(each, PriorTrade) and each.product_id == product]
-    return {each.trade_id for each in trades if each.backfilled}
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -101,7 +43,7 @@ def test_trades_before_the_connection_come_first_and_once(venue: str, backfill: 
             made.live(BTC)
             made.live(ETH, 5)
     for product in (BTC, ETH):
-        check(made, product)
+        check_backfill(made, product)
         status = next(each for each in made.status.items if isinstance(each, Backfilled) and each.product_id == product)
         counted = [each for each in made.got.items if each.backfilled and each.product_id == product]
         assert isinstance(counted[0], PriorTrade)
@@ -226,7 +168,7 @@ def test_feed_goes_on_without_a_backfill_that_fails(
         with made.feed, caplog.at_level(logging.WARNING, "rxfeed.feed"):
             exchange.wait_for_clients()
             made.live()
-    check(made)
+    check_backfill(made)
     assert made.feed.stats.gaps == 0
     warnings = [each.message for each in caplog.records if "backfill:" in each.message]
     assert len(warnings) == 1
@@ -242,7 +184,7 @@ def test_failures_of_a_backfill_are_requested_again(venue: str) -> None:
         with made.feed:
             exchange.wait_for_clients()
             made.live()
-    check(made)
+    check_backfill(made)
     assert sum(each.backfilled for each in made.got.items) > 100
 
 
@@ -256,7 +198,7 @@ def test_backfill_that_the_venue_does_not_have_is_logged(venue: str, caplog: pyt
         with made.feed, caplog.at_level(logging.WARNING, "rxfeed.feed"):
             exchange.wait_for_clients()
             made.live()
-    check(made)
+    check_backfill(made)
     (warning,) = [each.message for each in caplog.records if "backfill:" in each.message]
     assert f"the venue has none before {made.ids(BTC)[0]}." in warning
 
@@ -323,7 +265,7 @@ def test_backfill_that_is_cut_by_close_is_reported_as_far_as_it_came(
     ids = made.ids(BTC)
     assert ids == [*range(ids[0], max(ids) + 1)]
     assert max(ids) > last
-    counted = sorted(_backfilled(made, BTC))
+    counted = sorted(backfilled(made, BTC))
     assert (status.first, status.last) == (counted[0], counted[-1])
     assert len(counted) > 50
     assert made.feed.stats.gaps == made.feed.stats.repaired == 0
@@ -345,7 +287,7 @@ def test_gap_during_a_backfill_is_repaired() -> None:
             exchange.wait_for_clients()
             exchange.inject(faults.Drop(3, after=5, types={"match"}))
             made.live(BTC, 60)
-    check(made)
+    check_backfill(made)
     assert made.feed.stats.gaps == 0
     assert made.feed.stats.repaired == 3
 
@@ -384,7 +326,7 @@ def test_product_that_is_added_later_is_backfilled_once(venue: str) -> None:
             made.live(BTC, 5)
     backfilled = [each.product_id for each in made.status.items if isinstance(each, Backfilled)]
     assert backfilled == [BTC, ETH]
-    check(made, ETH)
+    check_backfill(made, ETH)
 
 
 def test_others_are_delivered_during_a_backfill() -> None:
@@ -396,122 +338,6 @@ def test_others_are_delivered_during_a_backfill() -> None:
             made.live()
     kinds = [each.type for each in made.got.items if each.type in ("ticker", "match", "last_match")]
     assert "ticker" in kinds[: kinds.index("last_match")]
-
-
-@contextmanager
-def quiet(venue: str, monkeypatch: pytest.MonkeyPatch, seconds: float = 200) -> Iterator[Exchange]:
-    """A market without a trade for so many *seconds*, of which a subscription brings none."""
-    monkeypatch.setattr("rxfeed.feed.trade_repairs.FIRST_WITHIN", 0.2)
-    first = {"coinbase_exchange": "last_match", "coinbase_advanced": "market_trades"}[venue]
-    start, script = datetime.now(UTC) - timedelta(seconds=seconds + 20), [faults.Drop(1, types={first})]
-    with Exchange([BTC, ETH], venue=venue, seed=7, auto=False, rate=40, start=start, faults=script) as exchange:
-        exchange.advance(20)
-        exchange._live.market.jump(seconds)
-        yield exchange
-
-
-def passes(made: Warm) -> None:
-    """Wait until nothing is held any more."""
-    until = time.monotonic() + 10
-    while made.feed._streams.router.held:
-        assert time.monotonic() < until, made.status.items
-        time.sleep(0.01)
-
-
-@pytest.mark.parametrize("venue", VENUES)
-def test_quiet_product_has_complete_first_windows(
-    venue: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The newest trade of the venue is older than the backfill, which proves that there was none since."""
-    with quiet(venue, monkeypatch) as exchange, caplog.at_level(logging.WARNING, "rxfeed.feed"):
-        last = exchange.last_trade_id(BTC)
-        made = Warm(exchange, venue, 30, products=[BTC])
-        with made.feed:
-            exchange.wait_for_clients()
-            made.got.wait_for(lambda items: any(isinstance(each, PriorTrade) for each in items))
-            passes(made)
-            made.live(BTC, 100)
-    ids, trades = made.ids(BTC), [each for each in made.got.items if isinstance(each, Trade | PriorTrade)]
-    assert ids == [*range(last, max(ids) + 1)]
-    assert isinstance(trades[0], PriorTrade)
-    assert not trades[0].backfilled
-    assert len({each.epoch for each in trades}) == 1
-    assert len(made.windows.items) > 1
-    assert all(each.complete for each in [*made.windows.items[:-1], *made.candles.items[:-1]])
-    assert made.rolling.items[0].complete
-    assert not [each for each in caplog.records if "backfill:" in each.message]
-
-
-@pytest.mark.parametrize("venue", VENUES)
-@pytest.mark.parametrize("repair", [False, True])
-def test_old_answer_about_a_quiet_product_proves_nothing(
-    venue: str, repair: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Trades after the newest one of the answer, and before the first that comes, are requested, or a gap."""
-    with quiet(venue, monkeypatch) as exchange:
-        newest = exchange.last_trade_id(BTC)
-        made = Warm(exchange, venue, 30, products=[BTC], repair=repair)
-        with made.feed:
-            exchange.wait_for_clients()
-            made.got.wait_for(lambda items: any(isinstance(each, PriorTrade) for each in items))
-            passes(made)
-            exchange.inject(faults.Drop(2, types={"match", "market_trades"}))
-            made.live(BTC, 60)
-    ids = made.ids(BTC)
-    gaps = [each for each in made.status.items if isinstance(each, Gap) and each.product_id == BTC]
-    lost = {number for gap in gaps for number in range(gap.first, gap.last + 1)}
-    assert lost if not repair else not lost
-    assert (made.feed.stats.repaired > 0) is repair
-    assert sorted({*ids} | lost) == [*range(newest, max(ids) + 1)]
-    known = {each.trade_id: each for each in made.got.items if isinstance(each, Trade | PriorTrade)}
-    assert not made.windows.items[0].complete or not lost
-    for each in made.windows.items:
-        if each.complete:
-            assert each.count == sum(each.start <= one.time < each.end for one in known.values())
-
-
-@pytest.mark.parametrize("venue", VENUES)
-def test_first_trade_during_the_request_of_the_newest_counts(venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is before that trade is requested, and the answer about the newest ones is not used."""
-    with quiet(venue, monkeypatch, 10) as exchange:
-        exchange.inject(faults.RestLatency(0.5, count=1))
-        made = Warm(exchange, venue, 60, products=[BTC])
-        with made.feed:
-            exchange.wait_for_clients()
-            made.feed.wait(0.4)
-            exchange.inject(faults.Drop(2, types={"match", "market_trades"}))
-            exchange.advance(0.5)
-            made.live(BTC, 30)
-    check(made)
-    assert not [each for each in made.status.items if isinstance(each, Gap) and each.product_id == BTC]
-
-
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        (faults.RestStatus(code=500, count=None), "500"),
-        (faults.RestGarbage(payload="[]", count=None), "the venue has no trade of it"),
-    ],
-)
-def test_quiet_product_is_let_through(
-    fault: faults.Fault, reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    if reason == "500":  # the other one ends after a few answers
-        monkeypatch.setattr("rxfeed.feed.trade_fetcher.PATIENCE", 0.3)
-    venue = "coinbase_exchange"
-    with quiet(venue, monkeypatch) as exchange, caplog.at_level(logging.WARNING, "rxfeed.feed"):
-        exchange.inject(fault)
-        made = Warm(exchange, venue, 30, products=[BTC])
-        with made.feed:
-            exchange.wait_for_clients()
-            until = time.monotonic() + 10
-            while made.feed._streams.router.held or "no trade came" not in caplog.text:
-                assert time.monotonic() < until
-                time.sleep(0.01)
-            made.live()
-    assert made.ids(BTC, PriorTrade) == []
-    assert not made.windows.items[0].complete
-    assert reason in caplog.text
 
 
 @pytest.mark.parametrize("venue", VENUES)
