@@ -289,7 +289,8 @@ class TapeConnection:
                 pending_size=_PENDING,
                 **self._address.options(),
             )
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # by `stop`: the socket may be open
+            await self._close(client)
             raise
         except Exception as error:
             refusal = self._refusal(server, error)

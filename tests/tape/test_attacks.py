@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -196,3 +198,18 @@ def test_refused_credentials_are_one_error(caplog: pytest.LogCaptureFixture) -> 
     assert isinstance(got.error.__cause__, AuthenticationFailed)  # type: ignore[union-attr]
     assert str(got.error).count("does not accept the credentials") == 1
     assert "very-hidden" not in caplog.text + repr(got.error)
+
+
+def test_connection_that_is_stopped_while_it_connects_leaves_no_socket(recwarn: pytest.WarningsRecorder) -> None:
+    """The server accepts it, and then does not answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        feed = NatsFeed(f"nats://127.0.0.1:{listening.getsockname()[1]}")
+        Collected(feed)
+        feed.connect()
+        accepted, _ = listening.accept()
+        with accepted, at_most(3):
+            feed.close()
+            accepted.settimeout(3)
+            assert accepted.recv(1) == b""
+    gc.collect()
+    assert not [each for each in recwarn if issubclass(each.category, ResourceWarning)]
