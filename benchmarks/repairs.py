@@ -22,11 +22,11 @@ import json
 import math
 import multiprocessing
 import os
+import socket
 import statistics
 import time
 from array import array
-from collections.abc import Callable, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -90,7 +90,7 @@ class Repairing(NamedTuple):
 def measure(seconds: int = _SECONDS, turns: int = _TURNS, missing: int = 1) -> Repairing:
     """Measure both feeds for so many *seconds*, alternating, in *turns*; so many trades a second are *missing*."""
     count = seconds * RATE
-    rest = _Rest()
+    rest = _Rest(trades=count // 10 + 1)
     p99s: dict[bool, list[float]] = {False: [], True: []}
     repaired = 0
     before: list[float] = []
@@ -194,11 +194,13 @@ def _ticker(head: str, number: int) -> bytes:
 
 
 class _Rest:
-    """A REST API that has every trade, in a process of its own."""
+    """A REST API that has the product's first *trades*, in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, trades: int) -> None:
         own, other = multiprocessing.Pipe()
-        self._process = multiprocessing.get_context("spawn").Process(target=_serve_rest, args=(other,), daemon=True)
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=_serve_rest, args=(other, trades), daemon=True
+        )
         self._process.start()
         self.url: str = own.recv()
 
@@ -207,30 +209,31 @@ class _Rest:
         self._process.join()
 
 
-class _Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        time.sleep(_ANSWER)
-        query = dict(parse_qsl(urlsplit(self.path).query))
-        newest = int(query.get("after", 1)) - 1
-        oldest = newest - int(query.get("limit", _MOST_TRADES))
-        body = json.dumps([_item(number) for number in range(newest, oldest, -1)]).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None: ...
-
-
-def _serve_rest(pipe: Connection) -> None:
+def _serve_rest(pipe: Connection, trades: int) -> None:
+    """Answer one request after the other. The items are made before, since at a venue another machine makes them."""
     if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) == os.SCHED_RR:
         real_time(_REST_PRIORITY)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
-    pipe.send(f"http://127.0.0.1:{server.server_port}")
-    server.serve_forever()
+    items = [json.dumps(_item(number)).encode() for number in range(trades)]
+    gc.freeze()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pipe.send(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        while True:
+            client, _ = listener.accept()
+            with client, client.makefile("rb") as received:
+                target = received.readline().split()[1].decode()
+                while received.readline().strip():  # the headers
+                    pass
+                time.sleep(_ANSWER)
+                client.sendall(_answer(items, dict(parse_qsl(urlsplit(target).query))))
+
+
+def _answer(items: Sequence[bytes], query: Mapping[str, str]) -> bytes:
+    """The trades before `after`, newest first."""
+    until = int(query.get("after", len(items)))
+    page = items[max(0, until - int(query.get("limit", _MOST_TRADES))) : until]
+    body = b"[" + b",".join(reversed(page)) + b"]"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 def _item(number: int) -> dict[str, object]:

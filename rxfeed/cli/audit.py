@@ -20,6 +20,9 @@ from rxfeed.cli.text import printable
 _MOST = 8
 """Spans, and missing ranges, of a channel and product that are listed without --spans."""
 _WIDTH = 80
+_MINUTE = 60.0
+_FEW = 3
+"""So few spans say little of a recording, and a picture of them is a field or two."""
 _SHORT: dict[State, str] = {"unverifiable": "no numbers", "not subscribed": "not subscr."}
 
 
@@ -83,7 +86,9 @@ def _summary(found: Audit) -> Iterator[str]:
         if max(map(len, lines)) <= _WIDTH:
             break
     yield from lines
-    yield f"(spans of {_duration(found.every)} in each state)"
+    finer = found.every > _MINUTE and (found.until - found.since).total_seconds() < _FEW * found.every
+    hint = "; --every 1m shows minutes" if finer else ""
+    yield f"(spans of {_duration(found.every)} in each state{hint})"
 
 
 def _table(found: Audit, states: Sequence[State], *, messages: bool) -> list[str]:

@@ -27,6 +27,13 @@ def test_audit_prints_a_table_that_fits(recordings: Path, capsys: pytest.Capture
     assert lines[-1].endswith("numbers missing")
 
 
+def test_audit_of_a_short_recording_names_the_finer_spans(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["audit", str(recordings)])
+    assert "(spans of 1 hour in each state; --every 1m shows minutes)" in capsys.readouterr().out
+    main(["audit", str(recordings), "--every", "1m"])
+    assert "(spans of 1 minute in each state)" in capsys.readouterr().out
+
+
 def test_audit_prints_json_with_all_spans(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", str(recordings), "--json", "--products", "ETH-USD"]) == 3
     found = json.loads(capsys.readouterr().out)
