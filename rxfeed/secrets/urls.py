@@ -19,7 +19,7 @@ def check_host(name: str, host: str) -> None:
     try:
         encoded = host.encode("idna")
     except UnicodeError:
-        # OutsideSubscription of the handler, because the codec's own error adds nothing.
+        # Raised behind the handler, because the codec's own error adds nothing.
         encoded = None
     if encoded is None or len(encoded) > _LONGEST_NAME:
         raise ConfigError(

@@ -50,6 +50,27 @@ class Endpoint(msgspec.Struct, frozen=True):
             shown,
         )
 
+    def below(self, path: str, query: Secret) -> Endpoint:
+        """The endpoint of *path*, with *query*, below the path of this one, whose query comes first.
+
+        >>> from rxfeed.secrets import Secret
+        >>> from rxfeed.transport import Endpoint
+        >>> Endpoint.of("https://example.org/api", ("https",)).below("/time", Secret("")).shown
+        'https://example.org/api/time'
+        """
+        place, _, asked = path.partition("?")
+        queries = Secret("&".join(filter(None, (self.query.reveal(), asked, query.reveal()))))
+        above = Secret(self.resource.reveal().partition("?")[0].rstrip("/"))
+        mark = "?" if queries else ""
+        return Endpoint(
+            self.secure,
+            self.host,
+            self.port,
+            Secret(_escaped(f"{above.reveal()}{place}" or "/") + _escaped(f"{mark}{queries.reveal()}")),
+            self.authorization,
+            f"{self.shown.rstrip('/')}{place}",
+        )
+
     @property
     def query(self) -> Secret:
         """The query of the resource, which may have a token."""
@@ -72,10 +93,13 @@ def _place(url: Secret) -> tuple[str, str | None, int | None]:
 
 
 def _resource(url: Secret) -> Secret:
-    # Characters that are invalid in a request line are escaped; escaped ones are not escaped again.
     parts = urlsplit(url.reveal())
-    text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Secret(quote(text, safe="!#$%&'()*+,/:;=?@[]~"))
+    return Secret(_escaped((parts.path or "/") + (f"?{parts.query}" if parts.query else "")))
+
+
+def _escaped(text: str) -> str:
+    """*text* with the characters that are invalid in a request line escaped; escaped ones are not escaped again."""
+    return quote(text, safe="!$%&'()*+,/:;=?@[]~")
 
 
 def _authorization(url: Secret) -> Secret | None:

@@ -134,12 +134,13 @@ class HttpClient:
                 raise ConfigError(f"retry: {retry!r} is not a Reconnect")
             if not isinstance(url, str | Secret):
                 raise ConfigError(f"url: a {type(url).__name__} is not a URL")
-            self._url = secret(url)
             self._options = TransportOptions(
                 max_size=max_size, ssl_context=ssl_context, proxy=proxy, headers=headers or {}
             )
+            self._server = Endpoint.of(url, _SCHEMES)
         finally:
             url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
+        self._sent = {name: secret(value) for name, value in self._options.headers.items()}
         self._timeout = timeout
         self._retry = retry
         rate = arguments.number("rate", rate)
@@ -147,7 +148,8 @@ class HttpClient:
         self._lock = threading.Lock()
         self._running: set[ConnectAttempt] = set()
         self._closed = False
-        server = self._endpoint("", None)
+        server = self._server
+        proxy_for(server.host, self._options.proxy, secure=server.secure)  # raises the ConfigError of an invalid one
         self._limit = _SharedLimit.of(server.host, server.port, self._options.proxy, rate)
 
     def get(self, path: str, params: Parameters | None = None, headers: Headers | None = None) -> Response:
@@ -180,19 +182,16 @@ class HttpClient:
     # ---- what is sent
 
     def _endpoint(self, path: str, params: Parameters | None) -> Endpoint:
-        """The endpoint of *path*; raises `ConfigError` if the URL is not HTTP, or the proxy is invalid."""
+        """The endpoint of *path*; raises `ConfigError` if it does not begin with `/`."""
         if path and not path.startswith("/"):  # or it would be a part of the host's name
             raise ConfigError(f"path: {path!r} does not begin with /")
-        query = _encoded(params or {})
-        joint = ("&" if "?" in path else "?") if query else ""
-        url = Secret(f"{self._url.reveal().rstrip('/')}{path}{joint}{query.reveal()}")
-        endpoint = Endpoint.of(url, _SCHEMES)
-        proxy_for(endpoint.host, self._options.proxy, secure=endpoint.secure)
-        return endpoint
+        return self._server.below(path, _encoded(params or {}))
 
-    def _headers(self, more: Headers | None) -> dict[str, Secret]:
-        checked = TransportOptions(headers=more or {}).headers
-        both = (*self._options.headers.items(), *checked.items())
+    def _headers(self, more: Headers | None) -> Mapping[str, Secret]:
+        if not more:
+            return self._sent
+        checked = TransportOptions(headers=more).headers
+        both = (*self._sent.items(), *checked.items())
         named = {name.lower(): (name, secret(value)) for name, value in both}
         return dict(named.values())
 
@@ -205,7 +204,7 @@ class HttpClient:
             self._running.add(attempt)
 
     def _until_answered(
-        self, endpoint: Endpoint, headers: dict[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
+        self, endpoint: Endpoint, headers: Mapping[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
     ) -> Response:
         backoff = Backoff(self._retry, apart=0.0)
         while True:
@@ -233,7 +232,7 @@ class HttpClient:
         _wait(wait, attempt)
 
     def _attempt(
-        self, endpoint: Endpoint, headers: dict[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
+        self, endpoint: Endpoint, headers: Mapping[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
     ) -> Response:
         proxy = proxy_for(endpoint.host, self._options.proxy, secure=endpoint.secure)
         sock = dial(endpoint, proxy, self._tls() if endpoint.secure else None, attempt)
@@ -264,7 +263,7 @@ def _encoded(params: Parameters) -> Secret:
     return Secret(urlencode([(name, value.reveal()) for name, value in pairs]))
 
 
-def _request(endpoint: Endpoint, headers: dict[str, Secret]) -> Secret:
+def _request(endpoint: Endpoint, headers: Mapping[str, Secret]) -> Secret:
     given = {name.lower() for name in headers}
     lines = [Secret(f"GET {endpoint.resource.reveal()} HTTP/1.1")]
     if "host" not in given:

@@ -138,6 +138,30 @@ def test_request_line_and_headers() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("below", "path", "params", "line"),
+    [
+        ("", "", {}, "/"),
+        ("?key=hidden", "/a", {}, "/a?key=hidden"),
+        ("/base?key=hidden", "/a?x=1", {"y": "2 3"}, "/base/a?key=hidden&x=1&y=2+3"),
+        ("/base/", "/a b#c", {}, "/base/a%20b%23c"),
+        ("", "/a\r\nX: y", {}, "/a%0D%0AX:%20y"),
+    ],
+)
+def test_path_and_params_are_below_the_url(below: str, path: str, params: dict[str, str], line: str) -> None:
+    lines: list[str] = []
+
+    def play(wire: Wire) -> None:
+        wire.read_request()
+        lines.append(wire.request.decode().partition("\r\n")[0])
+        wire.send("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+
+    with WireServer(play) as server, pytest.raises(RequestRejected) as caught:
+        HttpClient(f"{http(server)}{below}").get(path, params)
+    assert lines == [f"GET {line} HTTP/1.1"]
+    assert "hidden" not in str(caught.value)
+
+
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), True, "5"])
 def test_bad_timeout_is_rejected(timeout: float) -> None:
     with pytest.raises(ConfigError, match="timeout"):
