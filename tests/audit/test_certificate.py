@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from rxfeed.audit import Audit, audit
 from rxfeed.audit.proof import Proof
+from rxfeed.audit.reading import read_file
 from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Connected, Disconnected, Gap, SequenceReset, Subscribed
 from rxfeed.market import ChannelSubscription
-from rxfeed.recording import catalogue, marked_segments
+from rxfeed.recording import Part, catalogue, marked_segments
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line
 from rxfeed.recording.timestamps import moment_of
@@ -227,6 +228,25 @@ def test_range_and_products_select_rows(tmp_path: Path) -> None:
     ]
     with pytest.raises(ConfigError, match="every"):
         audit(tmp_path, every=1.5)
+
+
+def test_segments_deleted_during_an_audit_leave_no_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder deletes the oldest ones, one before it is read and one after; the rest is audited and marked."""
+    paths = [
+        write(tmp_path, [match(each, NS + each * SECOND) for each in (2 * number, 2 * number + 1)], number=number)
+        for number in range(1, 5)
+    ]
+
+    def read(part: Part, *args: Any) -> FileRecord:
+        if Path(part.path) == paths[1]:
+            paths[0].unlink()
+            paths[1].unlink()
+        return read_file(part, *args)
+
+    monkeypatch.setattr("rxfeed.audit.certificate.read_file", read)
+    found = audit(tmp_path)
+    assert (found.missing, found.damaged, found.files) == ((), (), 2)
+    assert marked_segments(tmp_path, "audited").keys() == {path.name for path in paths[2:]}
 
 
 # ---- ids, against a model

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rxfeed.audit import audit, draw
+from rxfeed.errors import ConfigError
 from tests.audit.test_certificate import HOUR, SECOND, match, opening
 from tests.support.pictures import ground
 from tests.support.segments import NS, write
@@ -31,25 +32,6 @@ def test_picture_has_a_row_for_each_product(tmp_path: Path) -> None:
     assert ground(tmp_path / "dark.png") < 0.1
     with pytest.raises(ConfigError, match="png"):
         draw(audit(tmp_path, products="ETH-USD"), tmp_path / "none.png")
-
-
-def test_segments_deleted_during_an_audit_leave_no_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recorder deletes the oldest ones, one before it is read and one after; the rest is audited and marked."""
-    paths = [
-        write(tmp_path, [match(each, NS + each * SECOND) for each in (2 * number, 2 * number + 1)], number=number)
-        for number in range(1, 5)
-    ]
-
-    def read(part: Part, *args: Any) -> FileRecord:
-        if Path(part.path) == paths[1]:
-            paths[0].unlink()
-            paths[1].unlink()
-        return read_file(part, *args)
-
-    monkeypatch.setattr("rxfeed.audit.certificate.read_file", read)
-    found = audit(tmp_path)
-    assert (found.missing, found.damaged, found.files) == ((), (), 2)
-    assert marked_segments(tmp_path, "audited").keys() == {path.name for path in paths[2:]}
 
 
 @pytest.mark.parametrize("name", ["A\nB", "$x^2$", "\u6bd4\u7279\u5e01", "A" * 5000, "\x1b[31m", ""])
