@@ -1,4 +1,10 @@
-"""Requests past trades from a venue's REST API, page by page."""
+"""Requests past trades from a venue's REST API, page by page.
+
+Rules:
+- Pages go back from the trade after the missing ones. What is in none of them is lost, after they were read again. An
+  answer that has nothing to do with the request is an error.
+- The times of an answer's trades rise with their ids.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ import logging
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from rxfeed.core import Backoff, Reconnect
 from rxfeed.errors import ConfigError, FrameMalformed, RequestRejected, RxfeedError
@@ -20,8 +27,9 @@ _TIMEOUT = 30.0
 _RETRY = Reconnect(initial=0.5, maximum=20.0, retries=7)
 _SETTLED = timedelta(minutes=1)
 AGAIN = (0.2, 1.0)
-"""Seconds before the pages of a recent gap are read again, since the newest trades may be too new for the API."""
+"""Seconds before the pages with lost trades are read again: the newest trades may be too new for the API."""
 _SLACK = timedelta(seconds=5)
+_OUT_OF_ORDER = timedelta(seconds=1)
 _TOO_MANY = 429
 _MOST_FRUITLESS = 100
 """Pages in a row without a trade that is missing. Those between the gap and the trade after it are a few at most."""
@@ -46,7 +54,7 @@ class PastTrades:
         """
         found: dict[int, Trade] = {}
         before = moment_of(before_ns)
-        pauses = iter(AGAIN if datetime.now(UTC) - before < _SETTLED else ())
+        pauses = iter(AGAIN if datetime.now(UTC) - before < _SETTLED else AGAIN[:1])
         while True:
             self._pages(product, first, last, before, found)
             pause = next(pauses, None)
@@ -77,8 +85,11 @@ class PastTrades:
             oldest = min(page, key=lambda each: each.trade_id, default=None)
             if oldest is None or oldest.trade_id <= first:
                 return
-            if oldest.trade_id >= newer.trade_id and (begun or oldest.time >= newer.time):  # it goes no further back
-                return
+            if oldest.trade_id >= newer.trade_id and (begun or oldest.time >= newer.time):
+                if oldest.trade_id <= last + 1 and len(page) < self._rules.most_trades:
+                    return  # the exchange has no older ones
+                asked, has = newer.trade_id, oldest.trade_id
+                raise FrameMalformed(f"an answer has no trade of {product} before {asked}, and {has}: check rest_url")
             fruitless = fruitless + 1 if len(found) == before_page else 0
             if fruitless > _MOST_FRUITLESS:
                 raise FrameMalformed(
@@ -91,9 +102,8 @@ class PastTrades:
         while True:
             self.requests += 1
             try:
-                return self._rules.trades(
-                    product, self._client.get(self._rules.trades_path(product, older_than=newer)).body
-                )
+                body = self._client.get(self._rules.trades_path(product, older_than=newer)).body
+                return _in_order(self._rules.trades(product, body))
             except RxfeedError as error:
                 final = isinstance(error, RequestRejected) and error.status < 500 and error.status != _TOO_MANY
                 pause = None if final else backoff.failed()
@@ -101,3 +111,12 @@ class PastTrades:
                     raise
                 log.info("repair: a page of trades of %s is requested again in %.1f s: %s", product, pause, error)
                 self._closed.wait(pause)
+
+
+def _in_order(page: tuple[RestTrade, ...]) -> tuple[RestTrade, ...]:
+    """*page*; raises `FrameMalformed` if the times of its trades do not rise with their ids."""
+    by_id = sorted(page, key=lambda each: each.trade_id)
+    for before, after in pairwise(by_id):
+        if before.time - after.time > _OUT_OF_ORDER:
+            raise FrameMalformed(f"not a list of trades: {before.trade_id} is newer than {after.trade_id}")
+    return page

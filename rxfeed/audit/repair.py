@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -20,6 +20,7 @@ from rxfeed.audit.proof import Hole
 from rxfeed.audit.records import FileRecord
 from rxfeed.audit.rest_segment import Insertion, RestSegment, inserted
 from rxfeed.audit.rows import lost_of, pair_audits, split
+from rxfeed.audit.trade_times import Bounds, bounds_of_holes, check_times
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.market import Trade
 from rxfeed.recording import HAS_LOCKS, Part, Recording, TimeRange, find, ns_of, ordered, try_lock, without_repairs
@@ -156,9 +157,10 @@ def _repaired_gaps(
     """Repair the *gaps* segment by segment, and add the files to *written*."""
     for owner, several in gaps.items():
         segments = {place: _segment(place, owners, venue) for place in _places(several)}
+        times = bounds_of_holes((hole for gap in several for hole in gap.holes), owners, venue)
         changed: set[tuple[str, int]] = set()
         for gap in several:
-            result = _repaired(gap, client, segments, changed)
+            result = _repaired(gap, client, segments, changed, times)
             if progress is not None:
                 progress(result)
             yield result
@@ -247,18 +249,22 @@ def _repaired(
     client: PastTrades,
     segments: dict[tuple[str, int], RestSegment | None],
     changed: set[tuple[str, int]],
+    times: Mapping[Hole, Bounds],
 ) -> RepairedGap:
     about = {"product": gap.product, "first": gap.first, "last": gap.last}
-    own = [segments[hole.place.session, hole.place.number] for hole in gap.holes]
-    if None in own:
+    files = [segments[hole.place.session, hole.place.number] for hole in gap.holes]
+    if None in files:
         return RepairedGap(**about, error="it ends in a file that is no segment of rxfeed")
     if gap.last - gap.first >= MOST:
         return RepairedGap(**about, error=f"it has over {MOST:,} trades, which is hardly a gap")
     try:
         found = client.fetch(gap.product, gap.first, gap.last, gap.holes[-1].place.ns)
+        for hole in gap.holes:
+            own = (found[number] for number in range(hole.first, hole.last + 1) if number in found)
+            check_times(gap.product, own, times[hole])
     except RxfeedError as error:
         return RepairedGap(**about, error=str(error))
-    for hole, segment in zip(gap.holes, own, strict=True):
+    for hole, segment in zip(gap.holes, files, strict=True):
         assert segment is not None
         segment.add(_insertions(gap.product, hole, found))
         changed.add((hole.place.session, hole.place.number))

@@ -48,10 +48,12 @@ from rxfeed.recording.segments import RecordedSegment
 from rxfeed.recording.stored import SegmentList, StoredSegment
 from rxfeed.recording.summary import Damage, ProductSummary, RecordingSummary, Span
 from rxfeed.recording.time_range import TimeRange
-from rxfeed.recording.timestamps import Moment, moment_of, ns_of
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, Moment, moment_of, ns_of
 
 __all__ = [
+    "FIRST_NS",
     "HAS_LOCKS",
+    "LAST_NS",
     "MARKS",
     "REPAIRED_IDS",
     "REST",

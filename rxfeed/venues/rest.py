@@ -170,8 +170,19 @@ def path(template: str, product: str = "", **query: object) -> str:
 
 
 def numbered(items: Sequence[msgspec.Raw], numbers: Sequence[NumberedItem]) -> tuple[TradeItem, ...]:
-    """The *items* of an answer with trades, each with its id."""
-    return tuple((number.trade_id, bytes(item)) for item, number in zip(items, numbers, strict=True))
+    """The *items* of an answer with trades, each with its id; raises `ValueError` if two of an id are not equal."""
+    found = tuple((number.trade_id, bytes(item)) for item, number in zip(items, numbers, strict=True))
+    distinct(found)
+    return found
+
+
+def distinct(trades: Sequence[TradeItem | RestTrade]) -> None:
+    """Raise `ValueError` if two of *trades* have one id and are not equal."""
+    known: dict[int, TradeItem | RestTrade] = {}
+    for each in trades:
+        number = each.trade_id if isinstance(each, RestTrade) else each[0]
+        if known.setdefault(number, each) != each:
+            raise ValueError(f"two trades have the id {number}")
 
 
 def parsed(what: str, parse: Callable[[], T]) -> T:

@@ -21,6 +21,7 @@ from rxfeed.venues.rest import (
     TradeRow,
     checked_seconds,
     decode,
+    distinct,
     numbered,
     parsed,
     path,
@@ -111,7 +112,9 @@ class AdvancedRest:
             content = decode(microsecond_times(body))["trades"]
             found = msgspec.convert(plain(content), list[_ProductTrade], strict=False)
             _check_product(product, found)
-            return tuple(each.trade(product, _SIDES.get(each.side)) for each in found)
+            trades = tuple(each.trade(product, _SIDES.get(each.side)) for each in found)
+            distinct(trades)
+            return trades
 
         return parsed("a list of trades", read)
 

@@ -18,6 +18,7 @@ from rxfeed.venues.rest import (
     TradeRow,
     checked_seconds,
     decode,
+    distinct,
     numbered,
     parsed,
     path,
@@ -58,9 +59,12 @@ class ExchangeRest:
         return path("/products/{product}/trades", product, limit=limit or self.most_trades, after=after)
 
     def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
-        return parsed(
-            "a list of trades", lambda: tuple(each.trade(product, each.side) for each in _decode_trades(body))
-        )
+        def read() -> tuple[RestTrade, ...]:
+            found = tuple(each.trade(product, each.side) for each in _decode_trades(body))
+            distinct(found)
+            return found
+
+        return parsed("a list of trades", read)
 
     def trade_items(self, product: str, body: bytes) -> tuple[TradeItem, ...]:
         return parsed("a list of trades", lambda: numbered(_decode_items(body), _decode_numbers(body)))
