@@ -84,9 +84,10 @@ def audit(
 
 
 def read_records(
-    parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue
+    parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue, *, store: bool = True
 ) -> tuple[list[FileRecord], int]:
-    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there.
+    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there,
+    unless *store* is False: then only what was stored before is used.
 
     A recorder may delete old segments meanwhile: the records are those of the files that are there at the end.
     """
@@ -106,13 +107,13 @@ def read_records(
             kept.append(record)
             if part.path in wanted:
                 files.append(record)
-        if fresh and time.monotonic() - stored > _STORED_EVERY:
+        if store and fresh and time.monotonic() - stored > _STORED_EVERY:
             known = (state.get(each, venue) for each in parts[len(kept) :])
             state.write([*kept, *filter(None, known)])
             stored = time.monotonic()
-    if fresh:
+    if fresh and store:
         state.write(kept)
-    if folder is not None:
+    if folder is not None and store:
         _mark(folder, parts, kept)
     there = {Path(part.path).name for part in parts if os.path.lexists(part.path)}
     unused = {Path(part.path).name: reason for part, reason in unused_repairs(parts)}

@@ -114,11 +114,12 @@ def repair(
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise ConfigError(f"path: {path} is not a folder: a repair writes its files beside the segments of a folder")
+        what = "is not a folder: a repair writes its files beside the segments of a folder"
+        raise ConfigError(f"path: {path} {what if folder.exists() else 'does not exist'}")
     chosen = TimeRange(products, since, until)
     parts = ordered(find([folder]))
     found = audited_venue(parts, venue)
-    files, _ = read_records(parts, chosen, round(HOUR) * 10**9, folder, found)
+    files, _ = read_records(parts, chosen, round(HOUR) * 10**9, folder, found, store=not dry_run)
     for damaged in [file for file in files if file.damage is not None and not file.open]:
         log.warning(
             "repair: %s cannot be read from line %d on: trades in it may be missing without an id that shows it; see "

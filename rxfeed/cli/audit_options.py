@@ -19,7 +19,8 @@ segments, sessions and connections.
 
   verified        all numbers are consecutive
   repaired        the same, with trades that had been missed and came later
-  missing         numbers are missing; they are listed
+  missing         numbers are missing, and are listed; or messages may be, since
+                  a connection was lost and no number after it proves anything
   unverifiable    the messages have no numbers
   not subscribed  the channel was not subscribed to
   offline         there was no connection
@@ -29,7 +30,8 @@ Finished segments are read once: what was found is stored in the folder
 """
 _EXAMPLES = """\
 exit status: 0 if nothing is known to be missing, 1 if a file is damaged, 2 for
-bad usage, 3 if messages are missing, or may be because there was no connection
+bad usage, 3 if messages are missing, or may be because there was no connection,
+or if no message was recorded in this time
 
 examples:
   rxfeed audit recordings

@@ -305,3 +305,16 @@ def test_whole_copy_of_a_segment_is_read(tmp_path: Path, caplog: pytest.LogCaptu
     path.with_name("00-copy.jsonl.zst").write_bytes(path.read_bytes()[:-40])
     assert (holes(audit(tmp_path)), audit(tmp_path).damaged) == ([(13, 16)], ())
     assert f"{path} is read, and {path.with_name('00-copy.jsonl.zst')} is not" in caplog.text
+
+
+def test_dry_run_writes_nothing(tmp_path: Path) -> None:
+    """A mark would let a recorder delete the segment."""
+    received(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert repair(tmp_path, dry_run=True).missing == 4
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_repair_of_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        repair(tmp_path / "nowhere")
