@@ -89,7 +89,7 @@ class Year:
         self.kills: list[Kill] = []
         self.missing: set[int] = set()  # by all certificates so far
         self.exports = self.audits = 0
-        self._ended = 0  # when the recorder was stopped
+        self._stopped = 0, 0  # when the recorder was asked to end, and when it had ended
         self._marked: dict[str, int] = {}  # when a segment was first seen with both marks
         self._clock = clock
         self._url = url
@@ -151,9 +151,10 @@ class Year:
         assert self._recorder is not None
         problem = f"trade {last_trade} was not recorded"
         self._wait(lambda: any(row.trade_id == last_trade for row, _ in self._newest()), problem)
-        self._ended = self._clock.now()
+        asked = self._clock.now()
         self._recorder.send_signal(signal.SIGTERM)
         status = self._recorder.wait(60)
+        self._stopped = asked, self._clock.now()
         if status:
             self.problems.append(f"the last recorder ended with {status}")
         self.close()
@@ -204,8 +205,9 @@ class Year:
         A busy machine may delay the recorder, which deletes when it begins a segment, and what marks the segments.
         """
         found = {each.name: each for each in SegmentList(self.recordings).read()}
-        late = self._ended - KEEP_DAYS * DAY
-        in_time = self._ended - max(3 * DAY, _DELAY * self._clock.speed * 10**9)
+        asked, ended = self._stopped
+        late = ended - KEEP_DAYS * DAY
+        in_time = asked - max(3 * DAY, _DELAY * self._clock.speed * 10**9)
         deleted = 0
         for segment in SegmentList(self.kept).read():
             if segment.name not in found:
