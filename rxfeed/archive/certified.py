@@ -38,7 +38,7 @@ class Certified:
         folder = Path(part.path).parent
         if folder not in self._stored:
             self._stored[folder] = AuditState(folder, HOUR)
-        self._files.append(self._stored[folder].get(part) or read_file(part, HOUR, self._venue))
+        self._files.append(self._stored[folder].get(part, self._venue) or read_file(part, HOUR, self._venue))
 
     def late(self, trades: Iterable[Message]) -> None:
         """*trades* were repaired after their segment was exported."""

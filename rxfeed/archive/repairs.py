@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
-from rxfeed.recording import REPAIRED_IDS, Part, Recording
+from rxfeed.recording import Part, listed_ids
 
 Ranges = dict[str, list[tuple[int, int]]]
 """Trade ids by product, as ranges."""
@@ -14,9 +12,7 @@ Ranges = dict[str, list[tuple[int, int]]]
 
 def ranges_of(repair: Part) -> Ranges:
     """The ids of the trades in *repair*."""
-    header = repair.found.header if isinstance(repair.found, Recording) else None
-    listed = None if header is None else header.about.get(REPAIRED_IDS)
-    return msgspec.convert(listed or {}, Ranges)
+    return listed_ids(repair.found)
 
 
 def includes(ranges: Mapping[str, list[tuple[int, int]]], product: str, number: int) -> bool:

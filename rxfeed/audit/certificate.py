@@ -29,6 +29,7 @@ from rxfeed.recording import (
     moment_of,
     named_venue,
     ordered,
+    unused_repairs,
     within,
 )
 from rxfeed.venues import Venue
@@ -38,7 +39,8 @@ log = logging.getLogger("rxfeed.audit")
 
 Path_ = str | PathLike[str]
 HOUR = 3600.0
-_MOST_SPANS = 1_000_000
+_MOST_ROWS = 2_000_000
+"""A row takes some 300 bytes."""
 _STORED_EVERY = 30.0
 _LISTED = 10
 """Products in a warning."""
@@ -76,13 +78,13 @@ def audit(
     paths = [path] if isinstance(path, str | PathLike) else [*path]
     folder = Path(paths[0]) if store and len(paths) == 1 and Path(paths[0]).is_dir() else None
     parts = ordered(find(paths))
-    found = named_venue(parts) if venue is None else venue_of(venue)
+    found = audited_venue(parts, venue)
     files, read = read_records(parts, chosen, span, folder, found)
     return _result(files, read, parts, chosen, span)
 
 
 def read_records(
-    parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue | None = None
+    parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue
 ) -> tuple[list[FileRecord], int]:
     """The records of *parts*, and how many of these were read now; with *folder*, they are stored there.
 
@@ -95,7 +97,7 @@ def read_records(
     kept: list[FileRecord] = []
     stored = time.monotonic()
     for part in parts:
-        record = state.get(part)
+        record = state.get(part, venue)
         if record is None and part.path in wanted:
             with contextlib.suppress(FileNotFoundError):
                 record = read_file(part, every, venue)
@@ -105,16 +107,41 @@ def read_records(
             if part.path in wanted:
                 files.append(record)
         if fresh and time.monotonic() - stored > _STORED_EVERY:
-            state.write([*kept, *filter(None, map(state.get, parts[len(kept) :]))])
+            known = (state.get(each, venue) for each in parts[len(kept) :])
+            state.write([*kept, *filter(None, known)])
             stored = time.monotonic()
     if fresh:
         state.write(kept)
     if folder is not None:
         _mark(folder, parts, kept)
     there = {Path(part.path).name for part in parts if os.path.lexists(part.path)}
-    files = [record for record in files if record.name in there]
+    unused = {Path(part.path).name: reason for part, reason in unused_repairs(parts)}
+    for name in sorted(unused):
+        log.warning("%s: its trades are not counted, since %s", name, unused[name])
+    files = [record for record in files if record.name in there and record.name not in unused]
     _warn_of_others(files, chosen)
+    if malformed := [record for record in files if record.malformed]:
+        log.warning(
+            "%d frames in %d files are no messages of %s, and are not counted; the first is in %s. If the recording is "
+            "of another venue, name that as venue",
+            *(sum(record.malformed for record in malformed), len(malformed), venue.name, malformed[0].name),
+        )
     return files, len(fresh)
+
+
+def audited_venue(parts: Sequence[Part], given: str | Venue | None) -> Venue:
+    """The venue of *parts*: the one that they name, or the *given* one.
+
+    Raises `ConfigError` if they name another one than that, or several.
+    """
+    if given is None:
+        return named_venue(parts)
+    found = venue_of(given)
+    for part in parts:
+        header = part.found.header if isinstance(part.found, Recording) else None
+        if header is not None and header.venue not in ("", found.name):
+            raise ConfigError(f"venue: {part.path} is a recording of {header.venue}, not of {found.name}")
+    return found
 
 
 def _warn_of_others(files: Sequence[FileRecord], chosen: TimeRange) -> None:
@@ -128,14 +155,14 @@ def _warn_of_others(files: Sequence[FileRecord], chosen: TimeRange) -> None:
 
 def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
     """Mark the finished segments, after their records are on the disk."""
-    marked = marked_segments(folder, "audited")
-    sizes = {record.name: record.size for record in kept if not record.open}
+    sizes = {record.name: record.size for record in kept if not (record.open or record.unread)}
     names = [
         Path(part.path).name
         for part in parts
         if part.is_finished and getattr(part.found, "header", None) is not None and Path(part.path).name in sizes
     ]
     try:
+        marked = marked_segments(folder, "audited")
         fresh = [name for name in names if marked.get(name) != sizes[name]]
         mark_segments(folder, "audited", fresh, missing_ok=True)
     except OSError as error:
@@ -216,13 +243,28 @@ def last_of(files: Sequence[FileRecord]) -> FileRecord | None:
     )
 
 
+def _check_rows(
+    files: Sequence[FileRecord], begin: int, end: int, every: int, products: Container[str | None] | None
+) -> None:
+    """Raise `ConfigError` for more rows than fit into memory: a wrong clock can begin a recording in 1970."""
+    pairs = {(pair.channel, pair.product) for file in files for pair in file.pairs}
+    pairs |= {pair for file in files for event in file.events for pair in event.pairs}
+    several = sum(products is None or product in products for _, product in pairs)
+    spans = (end - begin) // every + 1
+    if spans * max(several, 1) > _MOST_ROWS:
+        times = f"{moment_of(begin):%Y-%m-%d %H:%M} to {moment_of(end):%Y-%m-%d %H:%M}"
+        raise ConfigError(
+            f"every: from {times} there are {spans:,} spans of {every // 10**9} s, for {several:,} products and "
+            f"channels, which is too many: take longer ones, or use since, until and products"
+        )
+
+
 def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeRange, every: int) -> Audit:
     times = [(file.first_ns, file.last_ns) for file in files if file.last_ns]
     begin, end = (min(first for first, _ in times), max(last for _, last in times) + 1) if times else (0, 1)
     begin, end = max(begin, chosen.since), min(end, chosen.until)
     end = max(end, begin + 1)
-    if (end - begin) // every > _MOST_SPANS:
-        raise ConfigError(f"every: {every // 10**9} makes over {_MOST_SPANS:,} spans: take a longer one")
+    _check_rows(files, begin, end, every, chosen.products)
     rows, missing = certified(files, begin, end, every, chosen.products)
     paths = {Path(part.path).name: part.path for part in parts}
     damaged = [

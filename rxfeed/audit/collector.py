@@ -66,19 +66,21 @@ class NumberCollector:
     def name(self, channel: str, product: str | None, number: int, ns: int, line: int, *, before: bool = False) -> None:
         """A message names *number* as the last one; *before*: that before the subscription."""
         pair = self._pair(channel, product)
-        named = pair.named
+        named = pair.newest = Named(number, ns, line)
         if before and not pair.runs:
-            _began(pair, Named(number, ns, line))
-        if not named or number > named[-1].number:
-            named.append(Named(number, ns, line))
+            _began(pair, named)
+        if number > _highest(pair):
+            pair.named.append(named)
 
     def reset(self, channel: str, product: str | None, line: int) -> None:
         self._pair(channel, product).resets.append(line)
 
     def gap(self, gap: GapRecord, line: int) -> None:
-        """Add *gap*, which was reported on *line*."""
+        """Add *gap*, which was reported on *line*: the feed has received the number before it, if no file has."""
         self.record.gaps.append(gap)
         self._gaps[gap.channel, gap.product] = Named(gap.last, gap.ns, line)
+        if gap.product is not None and not (pair := self._pair(gap.channel, gap.product)).runs:
+            pair.before = pair.before or Named(gap.first - 1, gap.ns, line)
 
     def finish(self) -> FileRecord:
         for key, gap in self._gaps.items():
@@ -107,8 +109,7 @@ class NumberCollector:
         pair = self._pairs.get(key)
         if pair is None or not pair.runs or any(line >= gap.line for line in pair.resets):
             return
-        known = max(pair.runs[-1].last, pair.named[-1].number if pair.named else -1)
-        if gap.number > known:
+        if gap.number > max(pair.runs[-1].last, _highest(pair)):
             pair.named.append(gap)
 
     def _named(self, pair: PairRecord, group: NumberGroup, lines: Sequence[FrameLine], line: int) -> None:
@@ -116,7 +117,8 @@ class NumberCollector:
             each = group.lines[0]
             at = line + next(place for place, other in enumerate(lines) if other is each)
             _began(pair, Named(group.numbers[0], each.ns, at))
-        highest = pair.named[-1].number if pair.named else -1
+        pair.newest = Named(group.numbers[-1], group.lines[-1].ns, line)
+        highest = _highest(pair)
         if max(group.numbers) <= highest:
             return
         for number, each in zip(group.numbers, group.lines, strict=True):
@@ -161,15 +163,22 @@ def _began(pair: PairRecord, named: Named) -> None:
         pair.before = named
 
 
+def _highest(pair: PairRecord) -> int:
+    """The highest number that was named since the numbers began anew; -1 if there is none."""
+    last = pair.named[-1] if pair.named else None
+    return -1 if last is None or (pair.resets and pair.resets[-1] >= last.line) else last.number
+
+
 def _forget(pair: PairRecord) -> None:
     """Forget which numbers were named, except those that have not come, and the highest one."""
+    restart = pair.resets[-1] if pair.resets else 0
     if not pair.runs:
         pair.named = pair.named[-1:]
         return
     highest = pair.runs[-1].last
-    came = pair.runs[-100:]
+    came = [run for run in pair.runs[-100:] if run.line >= restart]
     pair.named = [
         each
         for each in pair.named
-        if each.number > highest or not any(run.first <= each.number <= run.last for run in came)
+        if each.line < restart or each.number > highest or not any(r.first <= each.number <= r.last for r in came)
     ]

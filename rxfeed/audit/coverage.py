@@ -35,6 +35,23 @@ class Spans:
             else:
                 self.all.append((begin, end))
 
+    def minus(self, others: Spans) -> Spans:
+        """What of these spans is in none of *others*."""
+        found: list[Span] = []
+        at = 0
+        for begin, end in self.all:
+            while at < len(others.all) and others.all[at][1] <= begin:
+                at += 1
+            place = at
+            while place < len(others.all) and others.all[place][0] < end:
+                if others.all[place][0] > begin:
+                    found.append((begin, others.all[place][0]))
+                begin = others.all[place][1]
+                place += 1
+            if begin < end:
+                found.append((begin, end))
+        return Spans(found)
+
     def within(self, begin: int, end: int) -> int:
         """The nanoseconds of `[begin, end)` that are in a span."""
         return sum(max(0, min(end, last) - max(begin, first)) for first, last in self.all)

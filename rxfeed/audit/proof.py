@@ -6,6 +6,7 @@ Rules:
 - Ids between two that came are missing. So are those up to one that a later message names as the last one.
 - After a restart of the numbers, ids are compared only with those after it. If the number before the restart was wrong
   (a run shorter than three, after which the run before it goes on), it is left out instead.
+- A message that names the last id that came proves that none is missing until it came.
 - A missing trade belongs before the first line that shows that it is missing: a trade with a later id, or a message
   that names its id or a later one that is missing too.
 """
@@ -67,20 +68,25 @@ class Proof:
         self._at = {(file.session, file.number): at for at, (file, _) in enumerate(files)}
         self._generations: list[list[Range]] = [[]]
         self._names: list[list[tuple[Named, LinePlace]]] = [[]]
+        self._restarting = False
+        self._waiting: list[tuple[Named, LinePlace]] = []  # names after a restart, before the first id
         repairs: list[Range] = []
         self._before: Range | None = None
         for file, pair in files:
             repairs += [self._range(file, run) for run in pair.repairs]
-            names, resets = iter([*pair.named]), sorted(pair.resets)
             before = pair.before
             if before is not None and self._before is None and not self._generations[0]:
                 place = self._place(file, before.line, before.ns)
                 self._before = Range(before.number, before.number, before.ns, before.ns, place)
-            for run in pair.runs:
-                while resets and resets[0] <= run.line:
-                    self._restarted(run, resets.pop(0))
-                self._add(self._generations[-1], self._range(file, run))
-            self._names[-1] += [(each, self._place(file, each.line, each.ns)) for each in names]
+            for each in _in_order(pair):
+                if isinstance(each, NumberRun):
+                    self._add_run(file, each)
+                elif isinstance(each, Named):
+                    names = self._waiting if self._restarting else self._names[-1]
+                    names.append((each, self._place(file, each.line, each.ns)))
+                else:
+                    self._restarting = True
+            self._confirm(pair.newest)
         for each in repairs:
             self._add(self._generation_of(each), each)
 
@@ -112,15 +118,29 @@ class Proof:
 
     # ---- inside
 
-    def _restarted(self, run: NumberRun, line: int) -> None:
-        ranges = self._generations[-1]
-        if len(ranges) > 1:
-            wrong, before = ranges[-1], ranges[-2]
-            if wrong.last - wrong.first + 1 < _SHORT and run.first == before.last + 1:
-                ranges.pop()
-                return
-        self._generations.append([])
-        self._names.append([])
+    def _add_run(self, file: FileRecord, run: NumberRun) -> None:
+        if self._restarting:
+            self._restart(run)
+        self._add(self._generations[-1], self._range(file, run))
+
+    def _restart(self, run: NumberRun) -> None:
+        """The numbers begin anew with *run*, or a wrong one is left out; this may be in a later file."""
+        ranges, self._restarting = self._generations[-1], False
+        wrong, before = (ranges[-1], ranges[-2]) if len(ranges) > 1 else (None, None)
+        if wrong and before and wrong.last - wrong.first + 1 < _SHORT and run.first == before.last + 1:
+            ranges.pop()
+            self._names[-1] = [each for each in self._names[-1] if not wrong.first <= each[0].number <= wrong.last]
+        else:
+            self._generations.append([])
+            self._names.append([])
+        self._names[-1] += self._waiting
+        self._waiting = []
+
+    def _confirm(self, newest: Named | None) -> None:
+        """The *newest* name in a file may be that of the last id."""
+        end = None if self._restarting else self.end
+        if newest is not None and end is not None and newest.number == end.last:
+            end.last_ns = max(end.last_ns, newest.ns)
 
     def _place(self, file: FileRecord, line: int, ns: int) -> LinePlace:
         """That of *line* of *file*; of a repair's file, *line* is one of the segment that it completes."""
@@ -128,7 +148,9 @@ class Proof:
         return LinePlace(self._at.get((session, number), len(self._at)), line, session, number, ns)
 
     def _range(self, file: FileRecord, run: NumberRun) -> Range:
-        return Range(run.first, run.last, run.first_ns, run.last_ns, self._place(file, run.line, run.first_ns))
+        # A clock may have been set back between the two.
+        first_ns, last_ns = min(run.first_ns, run.last_ns), max(run.first_ns, run.last_ns)
+        return Range(run.first, run.last, first_ns, last_ns, self._place(file, run.line, run.first_ns))
 
     def _generation_of(self, repair: Range) -> list[Range]:
         """The ranges between which *repair* belongs."""
@@ -152,6 +174,14 @@ class Proof:
             ranges.insert(at, new)
         while at + 1 < len(ranges) and ranges[at + 1].first <= ranges[at].last + 1:
             _join(ranges[at], ranges.pop(at + 1))
+
+
+def _in_order(pair: PairRecord) -> list[NumberRun | Named | int]:
+    """The runs and names of *pair*, and the lines from which on its numbers began anew, in the order of lines."""
+    if not pair.resets:
+        return [*pair.runs, *pair.named]
+    several: list[NumberRun | Named | int] = [*pair.resets, *pair.runs, *pair.named]
+    return sorted(several, key=lambda each: each if isinstance(each, int) else each.line)
 
 
 def _join(known: Range, new: Range) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from rxfeed.audit.collector import NumberCollector
 from rxfeed.audit.records import ConnectionEvent, EventKind, FileRecord, GapRecord
+from rxfeed.audit.state import status_of_file
 from rxfeed.core import Missed, Pair, Restarted, renumber
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import (
@@ -34,6 +35,7 @@ from rxfeed.recording import (
     Recording,
     SegmentOpen,
     apply,
+    inserted,
     recorded_ids,
     repaired,
     status_of,
@@ -43,28 +45,17 @@ from rxfeed.venues import DEFAULT_VENUE, DeliveredIds, NumberGroup, Venue
 from rxfeed.venues import venue as venue_of
 
 
-class _LostLine(msgspec.Struct):
-    product_id: str
-    first: int
-    last: int
-
-
-class _RestLine(msgspec.Struct):
-    lost: _LostLine | None = None
-
-
 class _FrameLine(msgspec.Struct):
     connection: int = 0
     frame: msgspec.Raw = msgspec.Raw(b"")
 
 
 _of_connection = msgspec.json.Decoder(_FrameLine).decode
-_rest_line = msgspec.json.Decoder(_RestLine).decode
 
 
 def read_file(part: Part, every: int, venue: Venue | None = None) -> FileRecord:
     """The record of *part*; *every*: the nanoseconds of a span. *venue*: in place of the one that the file names."""
-    stat = Path(part.path).lstat()
+    stat = status_of_file(part.path)
     found = part.found if isinstance(part.found, Recording) else None
     header = None if found is None else found.header
     name = DEFAULT_VENUE if header is None else header.venue or DEFAULT_VENUE
@@ -86,6 +77,7 @@ def read_file(part: Part, every: int, venue: Venue | None = None) -> FileRecord:
         record.open = True
     except RecordingDamaged as damage:
         record.damage = damage.line, damage.offset, damage.reason
+        record.unread = isinstance(damage.__cause__, OSError)
     except ConfigError as error:
         record.damage = 1, 0, str(error)
     return collector.finish()
@@ -104,8 +96,8 @@ class _Reader:
         self._channels: dict[str | None, frozenset[str]] = {}
         self._acknowledged: dict[int, list[Pair]] = {}  # by connection
         about = {} if recording.header is None else recording.header.about
-        names = frozenset(each for each in about.get("channels") or () if isinstance(each, str))
-        self._channels.update((each, names) for each in about.get("products") or () if isinstance(each, str))
+        names = frozenset(_strings(about.get("channels")))
+        self._channels.update((each, names) for each in _strings(about.get("products")))
 
     def read(self) -> None:
         if self._recording.kind != "segment":
@@ -188,12 +180,13 @@ class _Reader:
                 self._frame(line, number)
             elif line.has_status:
                 self._status(status_of(line), line.ns, number)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise self._recording.damaged(*chunk.place(index), str(error)) from None
 
     def _frame(self, line: Line, number: int) -> None:
         decoded = self._decode(line.raw())
         if isinstance(decoded, Malformed):
+            self._collector.record.malformed += 1
             return
         if not isinstance(decoded, tuple):
             self._message(decoded, line.ns, number, of_repair=bool(line.repaired), counts=line.backfilled)
@@ -256,13 +249,11 @@ class _Reader:
 
     def _rest(self) -> None:
         """The file of a repair: its trades, and those that the exchange no longer has."""
-        for number, line in self._recording.lines():
-            if line.has_frame:
-                self._frame(line, number if line.before is None else line.before)
-        for chunk in self._recording.chunks():
-            for text in chunk.lines:
-                if b'"lost":' in text[:64] and (lost := _rest_line(text).lost) is not None:
-                    self._collector.record.lost.append((lost.product_id, lost.first, lost.last))
+        for line, product, first, last in inserted(self._recording):
+            if line.lost is None:
+                self._frame(line, line.before or 0)
+            else:
+                self._collector.record.lost.append((product, first, last))
 
     def _foreign(self) -> None:
         """A file without events: its gaps are detected as by a feed."""
@@ -270,6 +261,7 @@ class _Reader:
         for number, (ns, raw) in enumerate(self._recording.frames(), 1):
             decoded = self._decode(raw)
             if isinstance(decoded, Malformed):
+                collector.record.malformed += 1
                 continue
             collector.seen(ns, ns)
             if isinstance(decoded, Subscriptions):
@@ -298,11 +290,16 @@ def _connections(chunk: Chunk) -> list[int]:
     """The numbers of the connections that the frames in *chunk* came from."""
     found: set[int] = set()
     for text in chunk.lines:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             line = _of_connection(text)
             if line.frame:
                 found.add(line.connection)
     return sorted(found)
+
+
+def _strings(value: object) -> list[str]:
+    """The strings in *value*, of a header's description, which is of any type."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
 def _is_alone(entry: Any) -> bool:

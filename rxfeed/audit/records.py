@@ -41,7 +41,8 @@ class PairRecord(msgspec.Struct, gc=False):
 
     *before*: the last number from before the subscription, if it came before any run: those after it were to come.
 
-    *resets*: the lines from which on the numbers began anew.
+    *newest*: the number that was named last, also if it was named before. *resets*: the lines from which on the numbers
+    began anew.
     """
 
     channel: str
@@ -50,6 +51,7 @@ class PairRecord(msgspec.Struct, gc=False):
     repairs: list[NumberRun] = []
     named: list[Named] = []
     before: Named | None = None
+    newest: Named | None = None
     resets: list[int] = []
     counts: list[SpanCount] = []
 
@@ -85,7 +87,8 @@ class FileRecord(msgspec.Struct, gc=False):
 
     *session* and *number*: those of a segment. *of*: the segment that it completes, for a file of a repair. *events*:
     of its connections, in order. *first_frames*: the connections of the frames at its beginning. *damage*: line, offset
-    and reason; *open*: more follows.
+    and reason; *open*: more follows; *unread*: the system did not let it be read. *malformed*: frames that are
+    no messages of the venue.
     """
 
     name: str
@@ -106,3 +109,5 @@ class FileRecord(msgspec.Struct, gc=False):
     lost: list[tuple[str, int, int]] = []
     damage: tuple[int, int, str] | None = None
     open: bool = False
+    unread: bool = False
+    malformed: int = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from rxfeed.audit.certificate import HOUR, read_records
+from rxfeed.audit.certificate import HOUR, audited_venue, read_records
 from rxfeed.audit.coverage import CoveredTimes
 from rxfeed.audit.fetching import PastTrades
 from rxfeed.audit.proof import Hole
@@ -20,7 +20,7 @@ from rxfeed.audit.rest_segment import Insertion, RestSegment, inserted
 from rxfeed.audit.rows import lost_of, pair_audits, split
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.market import Trade
-from rxfeed.recording import Part, Recording, TimeRange, find, named_venue, ns_of, ordered, without_repairs
+from rxfeed.recording import Part, Recording, TimeRange, find, ns_of, ordered, without_repairs
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.audit")
@@ -114,7 +114,7 @@ def repair(
         raise ConfigError(f"path: {path} is not a folder: a repair writes its files beside the segments of a folder")
     chosen = TimeRange(products, since, until)
     parts = ordered(find([folder]))
-    found = named_venue(parts, venue)
+    found = audited_venue(parts, venue)
     files, _ = read_records(parts, chosen, round(HOUR) * 10**9, folder, found)
     received, _ = without_repairs(parts)
     owners = {(part.session, part.number): part for part in received if _is_segment(part)}

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from rxfeed.errors import RecordingDamaged
 from rxfeed.market import Trade
 from rxfeed.recording import (
     REPAIRED_IDS,
@@ -23,7 +25,6 @@ from rxfeed.recording import (
     Header,
     LostNumbers,
     Part,
-    Recording,
     compressor,
     end_line,
     header_line,
@@ -31,6 +32,9 @@ from rxfeed.recording import (
     lost_line,
     moment_of,
 )
+from rxfeed.recording import inserted as read_inserted
+
+log = logging.getLogger("rxfeed.audit")
 
 _LEVEL = 10
 _SUFFIX = ".jsonl.zst"
@@ -68,7 +72,7 @@ class RestSegment:
             path.name.partition("-")[0] if path.name.endswith(_SUFFIX) else f"{moment_of(part.ns):%Y%m%dT%H%M%S.%fZ}"
         )
         self.path = path.with_name(f"{begun}-{self.session}-00001{_SUFFIX}")
-        self.insertions: list[Insertion] = [] if known is None else list(_read(known.opened()))
+        self.insertions: list[Insertion] = [] if known is None else list(_read(known))
 
     def add(self, insertions: Iterable[Insertion]) -> None:
         known = {(each.product, each.first) for each in self.insertions}
@@ -116,24 +120,14 @@ class RestSegment:
         return found
 
 
-class _Numbers(msgspec.Struct):
-    product_id: str
-    trade_id: int
-
-
-_numbers = msgspec.json.Decoder(_Numbers).decode
-
-
-def _read(recording: Recording) -> Iterable[Insertion]:
-    for _, line in recording.lines():
-        if line.before is None:
-            continue
-        if line.lost is not None:
-            yield Insertion(line.before, line.lost.product_id, line.lost.first, line.lost.last, line.ns)
-        else:
-            frame = line.raw()
-            trade = _numbers(frame)
-            yield Insertion(line.before, trade.product_id, trade.trade_id, trade.trade_id, line.ns, frame)
+def _read(part: Part) -> Iterable[Insertion]:
+    """What is in the file of an earlier repair, up to its damage: the rest is requested again."""
+    try:
+        for line, product, first, last in read_inserted(part.opened()):
+            frame = b"" if line.lost is not None else line.raw()
+            yield Insertion(line.before or 0, product, first, last, line.ns, frame)
+    except RecordingDamaged as damage:
+        log.warning("repair: %s: what is missing from there on is requested again", damage)
 
 
 def _packed(lines: list[bytes], together: int = 4000) -> bytes:

@@ -85,10 +85,14 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def status(self) -> int:
-        """The exit status: 1 if a file is damaged, 3 if messages are or may be missing, 0 if neither is known."""
+        """The exit status: 1 if a file is damaged, 3 if messages are or may be missing, 0 if neither is known.
+
+        It is 3 if there are no rows: of a time in which nothing was recorded, nothing is proven.
+        """
         if self.damaged:
             return 1
-        return 3 if any(row.state in ("missing", "offline") for row in self.rows) else 0
+        lacks = bool(self.missing) or any(row.state in ("missing", "offline") for row in self.rows)
+        return 3 if lacks or not self.rows else 0
 
     def rows_of(self, product: str | None, channel: str) -> list[AuditRow]:
         """The rows of one channel and product, in order of time."""

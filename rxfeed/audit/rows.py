@@ -9,7 +9,7 @@ from rxfeed.audit.coverage import CoveredTimes, Spans
 from rxfeed.audit.proof import Hole, Proof
 from rxfeed.audit.records import FileRecord, GapRecord, Pair, PairRecord
 from rxfeed.audit.result import AuditRow, MissingNumbers, State
-from rxfeed.recording import moment_of
+from rxfeed.recording import joined, moment_of
 from rxfeed.venues import VENUES, Venue
 
 
@@ -51,9 +51,9 @@ class SpanGrid:
         self.since, self.until, self.every = since, until, every
         self.starts = range(since // every * every, max(until, since + 1), every)
         self.online = coverage.online.by_grid(self.starts, every)
-        begun = coverage.online.all[0][0] if coverage.online.all else until
-        self.before = Spans([(since, begun)] if begun > since else []).by_grid(self.starts, every)
-        """The nanoseconds before the first connection."""
+        begun = max(since, coverage.online.all[0][0] if coverage.online.all else until)
+        self.offline = Spans([(begun, until)] if begun < until else []).minus(coverage.online)
+        """When there was no connection, since the first one."""
 
     def bounds(self, start: int) -> tuple[int, int]:
         return max(start, self.since), min(start + self.every, self.until)
@@ -77,10 +77,11 @@ def rows_of(
     touched: list[tuple[int, int]] = []
     found: list[MissingNumbers] = []
     for first, last, after, before, is_lost in _missing(audit, gaps, lost, continues=continues):
-        if before < grid.since or after >= grid.until:
+        begin, end = min(after, before), max(after, before) + 1  # a clock may have been set back between them
+        if end <= grid.since or begin >= grid.until:
             continue
-        touched.append((after, before + 1))
-        span = max(after, grid.since) // grid.every * grid.every
+        touched.append((begin, end))
+        span = max(begin, grid.since) // grid.every * grid.every
         missing[span] += last - first + 1
         gone[span] += (last - first + 1) * is_lost
         found.append(
@@ -95,9 +96,12 @@ def rows_of(
             )
         )
     subscribed = coverage.subscribed.get((audit.channel, audit.product), Spans(())).by_grid(grid.starts, grid.every)
-    missed = coverage.missed.get((audit.channel, audit.product), Spans(())).by_grid(grid.starts, grid.every)
+    lost_with = coverage.missed.get((audit.channel, audit.product), Spans(()))
+    missed = lost_with.by_grid(grid.starts, grid.every)
     lacking = Spans(touched).by_grid(grid.starts, grid.every)
-    proven = {} if audit.proof is None else Spans(audit.proof.spans()).by_grid(grid.starts, grid.every)
+    certain = Spans(() if audit.proof is None else audit.proof.spans())
+    proven = certain.by_grid(grid.starts, grid.every)
+    broken = Spans([*lost_with.all, *grid.offline.all]).minus(certain).by_grid(grid.starts, grid.every)
     rows: list[AuditRow] = []
     for start in grid.starts:
         begin, end = grid.bounds(start)
@@ -106,10 +110,10 @@ def rows_of(
             audit,
             start,
             offline=offline >= end - begin,
-            broken=missed[start] > 0 or end - begin > grid.online[start] + grid.before[start],
+            broken=broken[start] > 0,
             subscribed=subscribed[start] > 0,
             lacking=lacking[start] > 0,
-            proven=proven.get(start, 0) >= end - begin,
+            proven=proven[start] >= end - begin,
         )
         rows.append(
             AuditRow(
@@ -140,12 +144,12 @@ def _state(
         return "missing"
     if not subscribed and not messages:
         return "not subscribed"
+    if broken and (audit.proof is not None or audit.by_connection):
+        return "missing"
     if audit.proof is not None:
         if not messages:
             return "unverifiable"
         return "repaired" if audit.repaired[start] else "verified"
-    if broken and audit.by_connection:
-        return "missing"
     return "verified" if audit.by_connection else "unverifiable"
 
 
@@ -194,4 +198,4 @@ def lost_of(files: Sequence[FileRecord]) -> dict[str, list[tuple[int, int]]]:
     for file in files:
         for product, first, last in file.lost:
             found[product].append((first, last))
-    return {product: sorted(ranges) for product, ranges in found.items()}
+    return {product: joined(ranges) for product, ranges in found.items()}

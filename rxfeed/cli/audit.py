@@ -50,6 +50,9 @@ def _json(found: Audit) -> str:
 
 
 def _lines(found: Audit, most: int | None) -> Iterator[str]:
+    if not found.rows and not found.damaged:
+        yield "no message was recorded in this time: nothing is proven"
+        return
     sessions = _counted(found.sessions, "session")
     yield f"{_moment(found.since)} to {_moment(found.until)} UTC"
     yield f"{_counted(found.files, 'file')} of {sessions}, {found.read:,} read now"

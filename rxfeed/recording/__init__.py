@@ -7,7 +7,16 @@ from rxfeed.recording.compression import compressor
 from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
 from rxfeed.recording.disk_space import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
 from rxfeed.recording.events import status_of
-from rxfeed.recording.files import Part, Repairs, find, named_venue, ordered, within, without_repairs
+from rxfeed.recording.files import (
+    Part,
+    Repairs,
+    find,
+    named_venue,
+    ordered,
+    unused_repairs,
+    within,
+    without_repairs,
+)
 from rxfeed.recording.format import (
     REST,
     VERSION,
@@ -20,11 +29,12 @@ from rxfeed.recording.format import (
     inserted_line,
     lost_line,
 )
-from rxfeed.recording.insertions import REPAIRED_IDS
+from rxfeed.recording.insertions import REPAIRED_IDS, inserted, joined, listed_ids
 from rxfeed.recording.item_player import content_of
 from rxfeed.recording.lines import Lines, Recordable
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
 from rxfeed.recording.merging import doubted_kinds, merged_statuses, received_frame, received_line, repaired
+from rxfeed.recording.opening import open_file
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.player import Player
 from rxfeed.recording.reading import Recording, SegmentOpen
@@ -96,7 +106,10 @@ __all__ = [
     "find",
     "forget_marks",
     "header_line",
+    "inserted",
     "inserted_line",
+    "joined",
+    "listed_ids",
     "lost_line",
     "make_folder",
     "mark_segments",
@@ -105,6 +118,7 @@ __all__ = [
     "moment_of",
     "named_venue",
     "ns_of",
+    "open_file",
     "ordered",
     "received_frame",
     "received_line",
@@ -114,6 +128,7 @@ __all__ = [
     "repaired",
     "status_of",
     "together",
+    "unused_repairs",
     "within",
     "without_repairs",
 ]

@@ -26,7 +26,7 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line
-from rxfeed.recording.insertions import Insertions, epoch_before
+from rxfeed.recording.insertions import Insertions, continues, epoch_before, is_of_trades
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
@@ -46,8 +46,8 @@ _AT_ONCE = 1000
 class Epochs(msgspec.Struct):
     """What the epochs of the next part depend on: the *base* that is added to recorded ones, and the *highest* so far.
 
-    *session* and *number*: those of the last part; empty before the first. *risen*: by how much the epochs of products
-    are above the recorded ones, because trades of them are lost.
+    *session* and *number*: those of the last part; empty before the first. *risen*: by how much the epochs of products'
+    trades are above the recorded ones, because some are lost.
     """
 
     base: int = 0
@@ -60,11 +60,18 @@ class Epochs(msgspec.Struct):
         """Messages of any product may be missing here: all epochs rise."""
         self.base, self.risen = self.highest + 1, {}
 
-    def of(self, recorded: int, product: str | None) -> int:
-        """The epoch of a message of *product* that has the *recorded* one."""
-        number = self.base + recorded + (self.risen.get(product or "", 0) if self.risen else 0)
+    def of(self, recorded: int, message: Message | None) -> int:
+        """The epoch of *message* (`None`: it is malformed), which has the *recorded* one."""
+        number = self.base + recorded + (self.risen_of(message) if self.risen and message is not None else 0)
         self.highest = max(self.highest, number)
         return number
+
+    def risen_of(self, message: Message) -> int:
+        return self.risen.get(message.product_id or "", 0) if is_of_trades(message) else 0
+
+    def rise(self, product: str) -> None:
+        """Trades of *product* may be missing here."""
+        self.risen[product] = self.risen.get(product, 0) + 1
 
 
 class TextLine(Protocol):
@@ -149,7 +156,14 @@ class Contents:
         self._chunks(recording, several)
 
     def _completed(self, recording: Recording, insertions: Insertions) -> None:
-        """A segment with trades that belong between its lines."""
+        """A segment with trades that belong between its lines, and behind the last one."""
+        try:
+            self._between(recording, insertions)
+        finally:
+            if lines := insertions.rest():
+                self._insert(lines, None)
+
+    def _between(self, recording: Recording, insertions: Insertions) -> None:
         for chunk in recording.chunks():
             count, begin = len(chunk.lines), 0
             if insertions.place >= chunk.line + count:
@@ -162,35 +176,38 @@ class Contents:
                 self._lines(recording, chunk, range(begin, end))
                 begin = end
 
-    def _insert(self, lines: Sequence[Line], following: Line) -> None:
+    def _insert(self, lines: Sequence[Line], following: Line | None) -> None:
         recorded = epoch_before(following, self.epochs.highest - self.epochs.base)
         messages: list[Message] = []
+        last: dict[str, int] = {}
         for line in lines:
             if line.lost is not None:
-                risen = self.epochs.risen
-                risen[line.lost.product_id] = risen.get(line.lost.product_id, 0) + 1
-            else:
-                messages += self._late(line, recorded)
+                self.epochs.rise(line.lost.product_id)
+                last.pop(line.lost.product_id, None)
+            elif isinstance(trade := self._decode(line.raw()), Trade):
+                last[trade.product_id] = trade.trade_id
+                messages += self._late(line, trade, recorded)
         self._pass(messages)
+        decoded = None if following is None or not following.has_frame else self._decode(following.raw())
+        for product, number in last.items():
+            if not continues(decoded, product, number):
+                self.epochs.rise(product)
 
-    def _late(self, line: Line, recorded: int) -> list[Message]:
-        """The trade in *line*, which was requested later, if it is selected."""
-        raw = line.raw()
-        message = self._decode(raw)
-        if not isinstance(message, Message) or not self._range.takes(line.ns, message.product_id):
+    def _late(self, line: Line, trade: Trade, recorded: int) -> list[Message]:
+        """The *trade* in *line*, which was requested later, if it is selected."""
+        if not self._range.takes(line.ns, trade.product_id):
             return []
-        epoch = self.epochs.of(recorded, message.product_id)
-        return [stamp(message, RepairedOrigin(raw, line.ns, epoch))] if isinstance(message, self._kinds) else []
+        epoch = self.epochs.of(recorded, trade)
+        return [stamp(trade, RepairedOrigin(line.raw(), line.ns, epoch))] if isinstance(trade, self._kinds) else []
 
     def late(self, repair: Part, known: Callable[[str, int], bool]) -> list[Message]:
         """The trades of *repair* that are not *known* by product and id, for a segment that was read without them."""
-        return [
-            message
-            for _, line in repair.opened().lines()
-            if line.has_frame
-            for message in self._late(line, 0)
-            if not (isinstance(message, Trade) and known(message.product_id, message.trade_id))
-        ]
+        found: list[Message] = []
+        for line in Insertions(repair.opened()).rest():
+            trade = self._decode(line.raw()) if line.has_frame else None
+            if isinstance(trade, Trade) and not known(trade.product_id, trade.trade_id):
+                found += self._late(line, trade, 0)
+        return found
 
     def _chunks(self, recording: Recording, chunks: list[Chunk]) -> None:
         tries = self._texts is not None and not self.epochs.risen and self._tries_texts()
@@ -221,7 +238,7 @@ class Contents:
                 continue
             epoch = entry.epoch + epochs.base
             if epochs.risen:
-                epoch += epochs.risen.get(message.product_id or "", 0)
+                epoch += epochs.risen_of(message)
             if epoch > epochs.highest:
                 epochs.highest = epoch
             if isinstance(message, kinds) and (everything or takes(entry.ns, message.product_id)):
@@ -286,13 +303,13 @@ class Contents:
         raw, epochs, takes = line.raw(), self.epochs, self._range.takes
         decoded = self._decode(raw)
         if isinstance(decoded, Malformed):
-            epochs.of(line.epoch, decoded.product_id)
+            epochs.of(line.epoch, None)
             # An earlier version recorded it as a message of this product.
             if decoded.product_id is not None and decoded.type not in self._venue.without_data:
                 epochs.interrupted()
             return
         if not isinstance(decoded, tuple):
-            epoch = epochs.of(line.epoch, decoded.product_id)
+            epoch = epochs.of(line.epoch, decoded)
             if isinstance(decoded, self._kinds) and takes(line.ns, decoded.product_id):
                 messages.append(stamp(decoded, line.origin(raw, line.ns, epoch)))
             return
@@ -302,7 +319,7 @@ class Contents:
             recorded = [line.epoch] * len(decoded)
         places = tuple(line.repaired or ())
         own = tuple(
-            None if epoch is None else epochs.of(epoch, message.product_id)
+            None if epoch is None else epochs.of(epoch, message)
             for epoch, message in zip(recorded, decoded, strict=True)
         )
         for place, (message, epoch) in enumerate(zip(repaired(decoded, places, self._venue), own, strict=True)):

@@ -169,6 +169,20 @@ def without_repairs(parts: Sequence[Part]) -> tuple[list[Part], Repairs]:
     return received, repairs
 
 
+def unused_repairs(parts: Sequence[Part]) -> list[tuple[Part, str]]:
+    """The repairs of which the trades are not used, each with the reason."""
+    received, repairs = without_repairs(parts)
+    segments = {(part.session, part.number) for part in received}
+    used = {part.path for part in received}
+    found = [(part, _ORPHAN) for place, part in repairs.items() if place not in segments]
+    used |= {part.path for part in repairs.values()}
+    return found + [(part, _REPLACED) for part in parts if part.path not in used]
+
+
+_ORPHAN = "the segment that they complete is not there"
+_REPLACED = "another file completes the same segment"
+
+
 def _may_hold(part: Part, since: int, until: int) -> bool:
     if not isinstance(part.found, Recording) or part.found.header is None:
         return True

@@ -28,7 +28,7 @@ from rxfeed.market import BackfilledOrigin, FrameOrigin, Malformed, Message, Ori
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Repairs
 from rxfeed.recording.format import Line, malformed_frame
-from rxfeed.recording.insertions import RepairedIds
+from rxfeed.recording.insertions import RepairedIds, is_of_trades
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.recorded_ids import apply
@@ -59,7 +59,7 @@ class ItemPlayer:
         self.highest = -1
         """The highest epoch so far."""
         self.risen: Counter[str | None] = Counter()
-        """By how much epochs of products are above the recorded ones."""
+        """By how much the epochs of products' trades are above the recorded ones."""
         self.first = self.index = 0
         self.inserted = AFTER_INSERTED
         """The place of the current item: its line is *first* + *index*."""
@@ -150,7 +150,7 @@ class ItemPlayer:
         elif isinstance(message, tuple):
             self._frame(message, raw, line)
         elif self.reached(line.ns, message.product_id):
-            epoch += self.risen[message.product_id] if self.risen else 0
+            epoch += self.risen[message.product_id] if self.risen and is_of_trades(message) else 0
             self.highest = max(self.highest, epoch)
             self.dispatcher.deliver_recorded(message, raw, line.ns, epoch, line.origin)
 
@@ -162,8 +162,8 @@ class ItemPlayer:
             recorded = [line.epoch] * len(messages)
         messages = repaired(messages, line.repaired or (), self.streams.venue)
         epochs = [
-            None if epoch is None else self.base + epoch + (self.risen[message.product_id] if self.risen else 0)
-            for message, epoch in zip(messages, recorded, strict=True)
+            None if epoch is None else self.base + epoch + (self.risen[each.product_id] if is_of_trades(each) else 0)
+            for each, epoch in zip(messages, recorded, strict=True)
         ]
         self.highest = max(self.highest, *(epoch for epoch in epochs if epoch is not None))
         chosen = tuple(

@@ -152,18 +152,27 @@ def _part(
         for ns, raw in recording.frames():
             yield from received_frame(number, decode, venue, raw, Line(ns=ns))
         return
-    insertions, highest = Insertions(None if repair is None else repair.opened()), 0
-    for index, line in recording.lines():
-        epoch = epoch_before(line, highest)
-        highest = max(highest, epoch)
-        for inserted in insertions.take(index):
-            if inserted.has_frame:
-                own = replace(inserted, ns=max(inserted.ns, line.ns), epoch=epoch)
+    insertions, highest, ns = Insertions(None if repair is None else repair.opened()), 0, 0
+
+    def insert(lines: Iterable[Line], ns: int) -> Iterator[ReceivedItem]:
+        for each in lines:
+            if each.has_frame:
+                own = replace(each, ns=max(each.ns, ns), epoch=highest)
                 yield from received_frame(number, decode, venue, own.raw(), own)
-        try:
-            yield from received_line(number, decode, venue, ids, line, up)
-        except ValueError as error:
-            raise recording.damaged(index, 0, str(error)) from None
+
+    try:
+        for index, line in recording.lines():
+            epoch, ns = epoch_before(line, highest), line.ns
+            highest = max(highest, epoch)
+            yield from insert(insertions.take(index), ns)
+            try:
+                yield from received_line(number, decode, venue, ids, line, up)
+            except ValueError as error:
+                raise recording.damaged(index, 0, str(error)) from None
+    except RecordingDamaged:
+        yield from insert(insertions.rest(), ns)
+        raise
+    yield from insert(insertions.rest(), ns)
 
 
 def received_line(

@@ -19,7 +19,7 @@ from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
 from rxfeed.operators import Guarded, Operator
-from rxfeed.recording.files import Part, Repairs, find, named_venue, ordered, within, without_repairs
+from rxfeed.recording.files import Part, Repairs, find, named_venue, ordered, unused_repairs, within, without_repairs
 from rxfeed.recording.item_player import received
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pacer import Pacer
@@ -266,12 +266,11 @@ class Replay(MessageSource):
             raise ConfigError("source: it is empty")
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
-            parts, repairs = without_repairs(ordered(find(cast("Iterator[str | PathLike[str]]", items))))
-            known = {(part.session, part.number) for part in parts}
-            for part in [repairs[place] for place in repairs if place not in known]:
-                log.warning(
-                    "%s: its trades are not played, since the segment that they complete is not there", part.path
-                )
+            found = ordered(find(cast("Iterator[str | PathLike[str]]", items)))
+            unused = dict(unused_repairs(found))
+            for part, reason in unused.items():
+                log.warning("%s: its trades are not played, since %s", part.path, reason)
+            parts, repairs = without_repairs([part for part in found if part not in unused])
             parts = within(parts, time_range.since, time_range.until)
             self._repairs = repairs if self._repaired else {}
             self._streams.venue = named_venue(parts, self._venue)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from rxfeed.market import BookSnapshot, BookUpdate, Message, Origin, RepairedOrigin, finer, of_connection
+from rxfeed.errors import RecordingDamaged
+from rxfeed.market import BookSnapshot, BookUpdate, Message, Origin, RepairedOrigin, Trade, finer, of_connection
 from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
@@ -25,7 +26,7 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.files import Repairs
 from rxfeed.recording.format import Line
-from rxfeed.recording.insertions import Insertions, epoch_before
+from rxfeed.recording.insertions import Insertions, continues, epoch_before
 from rxfeed.recording.item_player import AFTER_INSERTED, ItemPlayer, content_of
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.time_range import TimeRange
@@ -57,6 +58,14 @@ class SegmentPlayer:
         # Decoding many lines at once takes less than half the time of decoding them one by one, and skimming a line
         # takes a third of decoding it. Most pipelines need few types. Other lines are played one by one.
         insertions = self._insertions(recording)
+        try:
+            self._chunks(recording, insertions)
+        except RecordingDamaged:
+            self._insert_rest(insertions)
+            raise
+        self._insert_rest(insertions)
+
+    def _chunks(self, recording: Recording, insertions: Insertions | None) -> None:
         for chunk in recording.chunks():
             self._items.first = chunk.line
             plain = not self._items.risen and (insertions is None or insertions.place >= chunk.line + chunk.count)
@@ -79,22 +88,37 @@ class SegmentPlayer:
         part = None if header is None else self._repairs.get((header.session, header.segment))
         return None if part is None else Insertions(part.opened())
 
-    def _insert(self, lines: Sequence[Line], following: Line) -> None:
+    def _insert_rest(self, insertions: Insertions | None) -> None:
+        """Play the repaired trades that belong behind the last line."""
+        if insertions is not None and not self._dispatcher.stopping and (lines := insertions.rest()):
+            self._items.index += 1
+            self._insert(lines, None)
+
+    def _insert(self, lines: Sequence[Line], following: Line | None) -> None:
         """Play repaired trades before the *following* line, and with its epoch, which rises where some are lost."""
         recorded = epoch_before(following, self._items.highest - self._items.base)
+        last: dict[str, int] = {}
         for self._items.inserted, line in enumerate(lines):
             if line.lost is not None:
                 self._items.risen[line.lost.product_id] += 1
+                last.pop(line.lost.product_id, None)
                 continue
             raw = line.raw()
             message = self._items.decode(raw)
-            if not isinstance(message, Message) or not self._items.reached(line.ns, message.product_id):
+            if not isinstance(message, Trade):
+                continue
+            last[message.product_id] = message.trade_id
+            if not self._items.reached(line.ns, message.product_id):
                 continue
             epoch = self._items.base + recorded + self._items.risen[message.product_id]
             self._items.highest = max(self._items.highest, epoch)
             self._streams.stats.repaired += 1
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
         self._items.inserted = AFTER_INSERTED
+        decoded = None if following is None or not following.has_frame else self._items.decode(following.raw())
+        for product, number in last.items():
+            if not continues(decoded, product, number):
+                self._items.risen[product] += 1
 
     def _choose_through(self, recording: Recording, chunk: Chunk) -> int:
         """As `_skip_through`, where types alone decide: lines are decoded once, most of them into next to nothing."""

@@ -43,9 +43,16 @@ def test_audit_prints_json_with_all_spans(recordings: Path, capsys: pytest.Captu
 
 
 def test_audit_of_a_whole_recording_succeeds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "plain.jsonl").write_text('{"type":"heartbeat","product_id":"A-B","sequence":1,"last_trade_id":3}\n')
+    beat = '{"type":"heartbeat","product_id":"A-B","sequence":1,"last_trade_id":3,"time":"2026-01-02T12:00:00Z"}\n'
+    (tmp_path / "plain.jsonl").write_text(beat)
     assert main(["audit", str(tmp_path)]) == 0
     assert capsys.readouterr().out.endswith("nothing is known to be missing\n")
+
+
+def test_audit_of_a_time_without_messages_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plain.jsonl").write_text('{"type":"heartbeat","product_id":"A-B","sequence":1,"last_trade_id":3}\n')
+    assert main(["audit", str(tmp_path), "--since", "2026-01-02"]) == 3
+    assert capsys.readouterr().out == "no message was recorded in this time: nothing is proven\n"
 
 
 def test_audit_help_fits_80_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
