@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -15,7 +16,6 @@ from rxfeed.errors import ConfigError, needs_extra
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
 
 # The state of a product is the first of these that one of its channels has.
 _ORDER: tuple[State, ...] = ("missing", "offline", "repaired", "verified", "unverifiable", "not subscribed")
@@ -63,6 +63,9 @@ _DARK = _Colours(
 _LEAST = 1 / 350
 """The least width of a mark, as a part of the row: a missing hour of a year is visible."""
 _MOST_ROWS = 60
+_SHORTEST = 1e-8
+"""Days: about a millisecond."""
+_LONGEST_NAME = 40
 _HEIGHT = 0.62
 
 
@@ -83,17 +86,14 @@ def draw(found: Audit, path: Path, *, dark: bool = False) -> None:
     colours = _DARK if dark else _LIGHT
     figure = Figure(figsize=(12, 1.7 + 0.42 * len(shown)), layout="constrained", facecolor=colours.paper)
     axes = figure.add_subplot(facecolor=colours.paper)
-    begin, end = dates.date2num(found.since), dates.date2num(found.until)
-    for place, spans in enumerate(shown.values()):
-        _row(axes, colours, place, spans, begin, end, dates.date2num)
-    for each in found.missing:
-        if each.product in shown:
-            place = [*shown].index(each.product)
-            after, before = dates.date2num(each.after), dates.date2num(each.before)
-            _mark(axes, colours, place, "missing", after, before, begin, end)
+    begin = dates.date2num(found.since)
+    end = max(dates.date2num(found.until), begin + _SHORTEST)
+    for place, (product, spans) in enumerate(shown.items()):
+        for colour, marks in _marks(found, product, spans, colours, (begin, end)).items():
+            axes.broken_barh(marks, (place - _HEIGHT / 2, _HEIGHT), facecolors=colour, linewidth=0)
     axes.set_xlim(begin, end)
     axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_yticks(range(len(shown)), [_escaped(product) for product in shown])
+    axes.set_yticks(range(len(shown)), [_label(product) for product in shown])
     summary = axes.secondary_yaxis("right")
     summary.set_yticks(range(len(shown)), [_summary(found, product, spans) for product, spans in shown.items()])
     for side in (axes, summary):
@@ -117,13 +117,17 @@ def draw(found: Audit, path: Path, *, dark: bool = False) -> None:
     legend = partial(figure.legend, frameon=False, fontsize=9, labelcolor=colours.ink)
     legend(handles=patches, loc="outside lower left", ncols=len(patches))
     try:
-        figure.savefig(path, dpi=120, format="png")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # the name of a product may be in any script
+            figure.savefig(path, dpi=120, format="png")
     except OSError as error:
         raise ConfigError(f"png: {path} cannot be written: {error.strerror or error}") from error
 
 
 _Spans = list[tuple[State, AuditRow, AuditRow]]
 """A state, and the first and the last of the rows that have it."""
+_Marks = dict[str, list[tuple[float, float]]]
+"""By colour: for each mark two numbers of days, where it begins, and where it ends or how long it is."""
 
 
 def _by_product(rows: Iterable[AuditRow]) -> dict[str, _Spans]:
@@ -144,40 +148,46 @@ def _by_product(rows: Iterable[AuditRow]) -> dict[str, _Spans]:
     return found
 
 
-def _row(
-    axes: Axes,
-    colours: _Colours,
-    place: int,
-    spans: _Spans,
-    begin: float,
-    end: float,
-    number: Callable[[datetime], float],
-) -> None:
-    # The important states last, so that a short one is not covered by the next.
-    for state, first, last in sorted(spans, key=lambda span: -_ORDER.index(span[0])):
-        left, right, touched = number(first.start), number(last.end), first.missing > 0
-        _mark(axes, colours, place, state, left, right, begin, end, touched=touched)
+def _marks(found: Audit, product: str, spans: _Spans, colours: _Colours, bounds: tuple[float, float]) -> _Marks:
+    """The marks of a row by their colours, in the order in which they are drawn.
+
+    The important ones are the last, so that a short one is not covered by the next. There is one list for each colour,
+    since a list is drawn at once, and a year can have thousands of marks.
+    """
+    from matplotlib.dates import date2num
+
+    drawn: _Marks = {colours.states[state]: [] for state in reversed(_ORDER) if state != "missing"}
+    drawn[colours.touched] = []
+    drawn[colours.states["missing"]] = []
+    for state, first, last in spans:
+        colour = colours.touched if first.missing else colours.states[state]
+        drawn[colour].append(_extent(state, date2num(first.start), date2num(last.end), *bounds))
+    for each in found.missing:
+        if each.product == product:
+            after, before = sorted((date2num(each.after), date2num(each.before)))
+            drawn[colours.states["missing"]].append(_extent("missing", after, before, *bounds))
+    return {colour: _joined(marks) for colour, marks in drawn.items() if marks}
 
 
-def _mark(
-    axes: Axes,
-    colours: _Colours,
-    place: int,
-    state: State,
-    left: float,
-    right: float,
-    begin: float,
-    end: float,
-    *,
-    touched: bool = False,
-) -> None:
+def _extent(state: State, left: float, right: float, begin: float, end: float) -> tuple[float, float]:
+    """From where to where the mark of a *state* is visible."""
     least = (end - begin) * _LEAST
-    left, right = max(left, begin), min(right, end)
+    left, right = min(max(left, begin), end), max(min(right, end), begin)
     if right - left < least and state in ("missing", "offline", "repaired"):
         left = min(max(begin, (left + right - least) / 2), end - least)
         right = left + least
-    colour = colours.touched if touched else colours.states[state]
-    axes.broken_barh([(left, right - left)], (place - _HEIGHT / 2, _HEIGHT), facecolors=colour, linewidth=0)
+    return left, right
+
+
+def _joined(marks: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """*marks* in order, those that overlap as one: each with its begin and its width."""
+    found: list[tuple[float, float]] = []
+    for left, right in sorted(marks):
+        if found and left <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], right)
+        else:
+            found.append((left, right))
+    return [(left, right - left) for left, right in found]
 
 
 def _summary(found: Audit, product: str, spans: _Spans) -> str:
@@ -194,6 +204,9 @@ def _summary(found: Audit, product: str, spans: _Spans) -> str:
     return f"{shown}, {missing:,} missing" if missing else shown
 
 
-def _escaped(text: str) -> str:
-    """*text* without the signs of mathematical notation."""
-    return text.replace("$", r"\$")
+def _label(text: str) -> str:
+    """*text* in one line, without the signs of mathematical notation."""
+    clean = "".join(each if each.isprintable() else "?" for each in text)
+    if len(clean) > _LONGEST_NAME:
+        clean = f"{clean[: _LONGEST_NAME - 1]}…"
+    return clean.replace("$", r"\$")

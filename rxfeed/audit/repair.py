@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -20,7 +22,7 @@ from rxfeed.audit.rest_segment import Insertion, RestSegment, inserted
 from rxfeed.audit.rows import lost_of, pair_audits, split
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.market import Trade
-from rxfeed.recording import Part, Recording, TimeRange, find, ns_of, ordered, without_repairs
+from rxfeed.recording import HAS_LOCKS, Part, Recording, TimeRange, find, ns_of, ordered, try_lock, without_repairs
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.audit")
@@ -116,6 +118,12 @@ def repair(
     parts = ordered(find([folder]))
     found = audited_venue(parts, venue)
     files, _ = read_records(parts, chosen, round(HOUR) * 10**9, folder, found)
+    for damaged in [file for file in files if file.damage is not None and not file.open]:
+        log.warning(
+            "repair: %s cannot be read from line %d on: trades in it may be missing without an id that shows it; see "
+            "rxfeed audit",
+            *(damaged.name, damaged.damage[0] if damaged.damage else 0),
+        )
     received, _ = without_repairs(parts)
     owners = {(part.session, part.number): part for part in received if _is_segment(part)}
     gaps = _by_owner(files, chosen)
@@ -124,29 +132,62 @@ def repair(
             RepairedGap(product=gap.product, first=gap.first, last=gap.last) for each in gaps.values() for gap in each
         ]
         return RepairSummary(gaps=tuple(listed), dry_run=True)
-    done: list[RepairedGap] = []
-    written: list[str] = []
-    if not gaps:
-        return RepairSummary()
-    client = PastTrades(found, rest_url or _rest_url(received, found))
-    try:
-        for owner, several in gaps.items():
-            segments = {place: _segment(place, owners, found) for place in _places(several)}
-            changed: set[tuple[str, int]] = set()
-            for gap in several:
-                result = _repaired(gap, client, segments, changed)
-                done.append(result)
-                if progress is not None:
-                    progress(result)
-            for place in sorted(changed):
-                segment = segments[place]
-                assert segment is not None
-                segment.write()
-                written.append(str(segment.path))
-            log.debug("repair: segment %s of session %s is complete", owner[1], owner[0])
-    finally:
-        client.close()
+    with _alone(folder):
+        known = {place: _segment(place, owners, found) for place in _damaged_repairs(parts, files)}
+        written = [str(each.path) for each in known.values() if each is not None and each.rewrite()]
+        if not gaps:
+            return RepairSummary(files=tuple(written))
+        client = PastTrades(found, rest_url or _rest_url(received, found))
+        try:
+            done = [*_repaired_gaps(gaps, client, owners, found, written, progress)]
+        finally:
+            client.close()
     return RepairSummary(gaps=tuple(done), files=tuple(dict.fromkeys(written)), requests=client.requests)
+
+
+def _repaired_gaps(
+    gaps: dict[tuple[str, int], list[_Gap]],
+    client: PastTrades,
+    owners: dict[tuple[str, int], Part],
+    venue: Venue,
+    written: list[str],
+    progress: Callable[[RepairedGap], None] | None,
+) -> Iterator[RepairedGap]:
+    """Repair the *gaps* segment by segment, and add the files to *written*."""
+    for owner, several in gaps.items():
+        segments = {place: _segment(place, owners, venue) for place in _places(several)}
+        changed: set[tuple[str, int]] = set()
+        for gap in several:
+            result = _repaired(gap, client, segments, changed)
+            if progress is not None:
+                progress(result)
+            yield result
+        for place in sorted(changed):
+            segment = segments[place]
+            assert segment is not None
+            segment.write()
+            written.append(str(segment.path))
+        log.debug("repair: segment %s of session %s is complete", owner[1], owner[0])
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Raises `ConfigError` if another repair of *folder* is running: each would undo what the other one has written."""
+    number = os.open(folder, os.O_RDONLY) if HAS_LOCKS else None
+    try:
+        if number is not None and not try_lock(number):
+            raise ConfigError(f"path: {folder} is being repaired by another process: try again when that has ended")
+        yield
+    finally:
+        if number is not None:
+            os.close(number)
+
+
+def _damaged_repairs(parts: list[Part], files: list[FileRecord]) -> list[tuple[str, int]]:
+    """The segments of which the file of an earlier repair is damaged."""
+    damaged = {file.name for file in files if file.damage is not None}
+    _, repairs = without_repairs(parts)
+    return [place for place, part in repairs.items() if Path(part.path).name in damaged]
 
 
 def _is_segment(part: Part) -> bool:

@@ -78,6 +78,12 @@ class RestSegment:
         known = {(each.product, each.first) for each in self.insertions}
         self.insertions += [each for each in insertions if (each.product, each.first) not in known]
 
+    def rewrite(self) -> bool:
+        """Write the file again with what could be read of it, after damage. False if that is nothing."""
+        if self.insertions:
+            self.write()
+        return bool(self.insertions)
+
     def write(self) -> None:
         """Returns when the file is on the disk."""
         self.insertions.sort()

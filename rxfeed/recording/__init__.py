@@ -34,7 +34,7 @@ from rxfeed.recording.item_player import content_of
 from rxfeed.recording.lines import Lines, Recordable
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
 from rxfeed.recording.merging import doubted_kinds, merged_statuses, received_frame, received_line, repaired
-from rxfeed.recording.opening import open_file
+from rxfeed.recording.opening import HAS_LOCKS, open_file, try_lock
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.player import Player
 from rxfeed.recording.reading import Recording, SegmentOpen
@@ -51,6 +51,7 @@ from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import Moment, moment_of, ns_of
 
 __all__ = [
+    "HAS_LOCKS",
     "MARKS",
     "REPAIRED_IDS",
     "REST",
@@ -128,6 +129,7 @@ __all__ = [
     "repaired",
     "status_of",
     "together",
+    "try_lock",
     "unused_repairs",
     "within",
     "without_repairs",

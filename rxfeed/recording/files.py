@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -18,6 +19,8 @@ from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.timestamps import ns_of
 from rxfeed.venues import DEFAULT_VENUE, Venue
 from rxfeed.venues import venue as venue_of
+
+log = logging.getLogger("rxfeed.recording")
 
 _LONGEST_PAUSE = 3600.0
 _SUFFIXES = frozenset((".jsonl", ".ndjson", ".json", ".zst", ".gz"))
@@ -93,13 +96,12 @@ def _inside(path: Path) -> list[Path]:
 def ordered(files: Iterable[str]) -> list[Part]:
     """*files* in the order of their recording: by session, and by number within a session.
 
-    If a segment is there twice, one of them is left out, if possible a damaged one.
+    If a segment is there twice, one of them is left out, if possible one that is damaged or has no end.
     """
     parts: dict[tuple[str, int], Part] = {}
     for part in map(_part, files):
         known = parts.get((part.session, part.number))
-        if known is None or isinstance(known.found, RecordingDamaged):
-            parts[part.session, part.number] = part
+        parts[part.session, part.number] = part if known is None else _better(known, part)
     begun: dict[str, int] = {}
     for part in parts.values():
         if part.ns:
@@ -111,6 +113,23 @@ def ordered(files: Iterable[str]) -> list[Part]:
         else part
         for before, part in zip([None, *order], order, strict=False)
     ]
+
+
+def _better(one: Part, other: Part) -> Part:
+    """That of two files of the same segment which is read."""
+    if isinstance(one.found, RecordingDamaged):
+        return other
+    if isinstance(other.found, RecordingDamaged):
+        return one
+    ends = bounds_of(one.path), bounds_of(other.path)
+    if ends[0] is None and ends[1] is not None:
+        one, other = other, one
+    if Path(one.path).stat().st_size != Path(other.path).stat().st_size:
+        log.warning(
+            "segment %d of session %s is there twice, with different contents: %s is read, and %s is not",
+            *(one.number, one.session, one.path, other.path),
+        )
+    return one
 
 
 def _part(file: str) -> Part:
@@ -200,7 +219,7 @@ def named_venue(parts: Sequence[Part], given: str | Venue | None = None) -> Venu
     headers = [part.found.header for part in parts if isinstance(part.found, Recording)]
     names = {header.venue or DEFAULT_VENUE for header in headers if header is not None} or {DEFAULT_VENUE}
     if len(names) > 1:
-        raise ConfigError(f"source: recordings of several venues, {', '.join(sorted(names))}: replay each by itself")
+        raise ConfigError(f"source: recordings of several venues, {', '.join(sorted(names))}: read each by itself")
     try:
         return venue_of(names.pop())
     except ConfigError as error:

@@ -51,6 +51,18 @@ def lock(number: int) -> None:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def try_lock(number: int) -> bool:
+    """Lock the open file or folder *number* for as long as it is open; False if another process holds its lock."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+    return True
+
+
 def wait_for_lock(number: int) -> None:
     """Lock the open file *number* when no other process holds its lock, if its file system has locks."""
     if fcntl is not None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxfeed.audit import Audit, audit, draw
+from rxfeed.audit import Audit, audit
 from rxfeed.audit.proof import Proof
 from rxfeed.audit.reading import read_file
 from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
@@ -23,7 +23,6 @@ from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line
 from rxfeed.recording.timestamps import moment_of
 from tests.support import archives as a
-from tests.support.pictures import ground
 from tests.support.segments import NS, write
 
 SECOND = 10**9
@@ -231,6 +230,25 @@ def test_range_and_products_select_rows(tmp_path: Path) -> None:
         audit(tmp_path, every=1.5)
 
 
+def test_segments_deleted_during_an_audit_leave_no_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder deletes the oldest ones, one before it is read and one after; the rest is audited and marked."""
+    paths = [
+        write(tmp_path, [match(each, NS + each * SECOND) for each in (2 * number, 2 * number + 1)], number=number)
+        for number in range(1, 5)
+    ]
+
+    def read(part: Part, *args: Any) -> FileRecord:
+        if Path(part.path) == paths[1]:
+            paths[0].unlink()
+            paths[1].unlink()
+        return read_file(part, *args)
+
+    monkeypatch.setattr("rxfeed.audit.certificate.read_file", read)
+    found = audit(tmp_path)
+    assert (found.missing, found.damaged, found.files) == ((), (), 2)
+    assert marked_segments(tmp_path, "audited").keys() == {path.name for path in paths[2:]}
+
+
 # ---- ids, against a model
 
 
@@ -279,41 +297,3 @@ def test_missing_id_belongs_before_the_first_line_that_shows_it(
         for each in range(hole.first, hole.last + 1):
             first = min((at, line) for at, line, n, is_run in shown if (n > each if is_run else each <= n <= end))
             assert (hole.place.session, hole.place.line) == (str(first[0]), first[1])
-
-
-def test_picture_has_a_row_for_each_product(tmp_path: Path) -> None:
-    """A gap of a minute is visible in a year."""
-    year = 365 * 24 * HOUR
-    lines = [*opening("matches"), *(match(1 + at, NS + at * year // 50) for at in range(25))]
-    lines += [match(30 + at, NS + year // 2 + at * year // 50) for at in range(25)]
-    write(tmp_path, lines)
-    draw(audit(tmp_path), tmp_path / "year.png")
-    from matplotlib.image import imread
-
-    pixels = (imread(tmp_path / "year.png")[..., :3] * 255).round().astype(int)
-    seen = {tuple(pixel) for pixel in pixels.reshape(-1, 3).tolist()}
-    assert {(0x00, 0x9E, 0x73), (0xD5, 0x5E, 0x00)} <= seen  # verified, and missing
-    draw(audit(tmp_path), tmp_path / "dark.png", dark=True)
-    assert ground(tmp_path / "year.png") > 0.9
-    assert ground(tmp_path / "dark.png") < 0.1
-    with pytest.raises(ConfigError, match="png"):
-        draw(audit(tmp_path, products="ETH-USD"), tmp_path / "none.png")
-
-
-def test_segments_deleted_during_an_audit_leave_no_gap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recorder deletes the oldest ones, one before it is read and one after; the rest is audited and marked."""
-    paths = [
-        write(tmp_path, [match(each, NS + each * SECOND) for each in (2 * number, 2 * number + 1)], number=number)
-        for number in range(1, 5)
-    ]
-
-    def read(part: Part, *args: Any) -> FileRecord:
-        if Path(part.path) == paths[1]:
-            paths[0].unlink()
-            paths[1].unlink()
-        return read_file(part, *args)
-
-    monkeypatch.setattr("rxfeed.audit.certificate.read_file", read)
-    found = audit(tmp_path)
-    assert (found.missing, found.damaged, found.files) == ((), (), 2)
-    assert marked_segments(tmp_path, "audited").keys() == {path.name for path in paths[2:]}

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rxfeed import Replay, window_volume
-from rxfeed.audit import Audit, audit
+from rxfeed.audit import Audit, audit, repair
 from rxfeed.core import VolumeWindow
+from rxfeed.errors import ConfigError
 from rxfeed.feed import Gap, Repaired
 from rxfeed.market import Ticker, Trade
 from rxfeed.recording.events import status_line
@@ -218,3 +223,85 @@ def test_trades_behind_the_damage_of_a_segment_are_played(tmp_path: Path) -> Non
     messages = Collected(replay)
     replay.serve()
     assert [each.trade_id for each in messages.items if isinstance(each, Trade)] == [*range(1, 17)]
+
+
+# ---- repairs of such recordings
+
+
+@contextlib.contextmanager
+def exchange(answers: Callable[[str], bytes]) -> Iterator[str]:
+    """The URL of a REST API that answers each path so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = answers(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def item(number: int, **changed: object) -> dict[str, object]:
+    at = moment_of(NS + number * SECOND).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return {"trade_id": number, "price": "10", "size": "1", "side": "buy", "time": at, **changed}
+
+
+def all_trades(_: str) -> bytes:
+    return json.dumps([item(each) for each in range(59, 0, -1)]).encode()
+
+
+@pytest.mark.parametrize("cut", [20, 150, 400, 700])
+def test_damaged_repair_is_written_again(cut: int, tmp_path: Path) -> None:
+    received(tmp_path)
+    with exchange(all_trades) as url:
+        repair(tmp_path, rest_url=url)
+        (path,) = (each for each in tmp_path.glob("*.zst") if "5f0c2b7a" not in each.name)
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-cut])
+        assert audit(tmp_path).status == 1
+        assert repair(tmp_path, rest_url=url).files == (str(path),)
+    assert path.read_bytes() == whole
+    assert audit(tmp_path).status == 0
+
+
+def test_second_repair_at_the_same_time_is_refused(tmp_path: Path) -> None:
+    received(tmp_path)
+    refused: list[str] = []
+
+    def answer(path: str) -> bytes:
+        with pytest.raises(ConfigError) as info:
+            repair(tmp_path, rest_url="http://127.0.0.1:1")
+        refused.append(str(info.value))
+        return all_trades(path)
+
+    with exchange(answer) as url:
+        assert repair(tmp_path, rest_url=url).repaired == 4
+    assert [each for each in refused if "is being repaired by another process" not in each] == []
+    assert refused
+    assert repair(tmp_path, rest_url="http://127.0.0.1:1").gaps == ()
+
+
+def test_repair_of_a_damaged_recording_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    received(tmp_path)
+    (tmp_path / "20260102T130000.000000Z-aaaaaaaa-00001.jsonl.zst").write_bytes(b"")
+    repair(tmp_path, dry_run=True)
+    assert "repair: 20260102T130000.000000Z-aaaaaaaa-00001.jsonl.zst cannot be read from line 1 on" in caplog.text
+
+
+def test_whole_copy_of_a_segment_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    received(tmp_path)
+    (path,) = tmp_path.glob("*.zst")
+    path.with_name("00-copy.jsonl.zst").write_bytes(path.read_bytes()[:-40])
+    assert (holes(audit(tmp_path)), audit(tmp_path).damaged) == ([(13, 16)], ())
+    assert f"{path} is read, and {path.with_name('00-copy.jsonl.zst')} is not" in caplog.text
