@@ -105,7 +105,7 @@ def _load(paces: dict[str, Any]) -> list[Verdict]:
     found: list[Verdict] = []
     if "cpu" in bursts.get("feed", {}):
         found.append(Verdict(f"CPU at {LOAD:,} messages/s in bursts", 8, bursts["feed"]["cpu"], "%", at_most=True))
-    for rows, other, asked, pace in ((bursts, "cbpro", 0.25, "in bursts"), (packets, "bare", 1.5, "one a packet")):
+    for rows, other, asked, pace in ((bursts, "cbpro", 0.25, "in bursts"), (packets, "bare", 1.4, "one a packet")):
         what = f"CPU at {LOAD:,} messages/s {pace}, that of {_label(rows, other)}"
         if "cpu" in rows.get("feed", {}) and "cpu" in rows.get(other, {}):
             found.append(Verdict(what, asked, rows["feed"]["cpu"] / rows[other]["cpu"], at_most=True))

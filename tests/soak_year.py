@@ -65,6 +65,8 @@ DAY = 86_400 * 10**9
 KEEP_DAYS = 7
 SEGMENTS = 1.7
 """Segments in a second of the machine."""
+_DELAY = 4
+"""Seconds of the machine."""
 ORDERS = 600
 """Order events in a second of the machine; one of eight makes a trade."""
 
@@ -87,6 +89,8 @@ class Year:
         self.kills: list[Kill] = []
         self.missing: set[int] = set()  # by all certificates so far
         self.exports = self.audits = 0
+        self._stopped = 0, 0  # when the recorder was asked to end, and when it had ended
+        self._marked: dict[str, int] = {}  # when a segment was first seen with both marks
         self._clock = clock
         self._url = url
         self._mongo = mongo
@@ -147,8 +151,10 @@ class Year:
         assert self._recorder is not None
         problem = f"trade {last_trade} was not recorded"
         self._wait(lambda: any(row.trade_id == last_trade for row, _ in self._newest()), problem)
+        asked = self._clock.now()
         self._recorder.send_signal(signal.SIGTERM)
         status = self._recorder.wait(60)
+        self._stopped = asked, self._clock.now()
         if status:
             self.problems.append(f"the last recorder ended with {status}")
         self.close()
@@ -183,6 +189,9 @@ class Year:
             self._link()
             self.missing |= missing_ids(audit(self.recordings))
             self.audits += 1
+        for each in SegmentList(self.recordings).read():
+            if len(each.marks) == 2:
+                self._marked.setdefault(each.name, self._clock.now())
 
     def _link(self) -> None:
         for path in segments(self.recordings):
@@ -191,16 +200,21 @@ class Year:
                 os.link(path, link)
 
     def check_retention(self) -> int:
-        """Check which segments were deleted; returns their number."""
+        """Check which segments were deleted; returns their number.
+
+        A busy machine may delay the recorder, which deletes when it begins a segment, and what marks the segments.
+        """
         found = {each.name: each for each in SegmentList(self.recordings).read()}
-        late = self._clock.now() - KEEP_DAYS * DAY
+        asked, ended = self._stopped
+        late = ended - KEEP_DAYS * DAY
+        in_time = asked - max(3 * DAY, _DELAY * self._clock.speed * 10**9)
         deleted = 0
         for segment in SegmentList(self.kept).read():
             if segment.name not in found:
                 deleted += 1
                 if segment.last_ns >= late:
                     self.problems.append(f"{segment.name} was deleted too early")
-            elif segment.last_ns < late - DAY * 3 and len(found[segment.name].marks) == 2:
+            elif segment.last_ns + KEEP_DAYS * DAY < in_time and self._marked.get(segment.name, in_time) < in_time:
                 self.problems.append(f"{segment.name} is kept too long")
         return deleted
 

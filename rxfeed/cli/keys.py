@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import time
@@ -17,6 +18,8 @@ try:
 except ImportError:  # Windows
     termios = tty = None  # type: ignore[assignment]  # `Keys` reads no keys then
 
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
+"""What one key sends, if it sends more than a character (ECMA-48, and the application mode of terminals)."""
 _NAMES = {"\x7f": "backspace", "\x08": "backspace", "\r": "enter", "\n": "enter", "\x1b": "escape"}
 
 
@@ -58,9 +61,8 @@ def keys_in(text: str) -> list[str]:
     """The keys in what a terminal sent; a sequence of several characters, such as of an arrow, is left out.
 
     >>> from rxfeed.cli.keys import keys_in
-    >>> keys_in("s/\\r"), keys_in("\\x1b[A"), keys_in("\\x1b"), keys_in("a\\x7f")
-    (['s', '/', 'enter'], [], ['escape'], ['a', 'backspace'])
+    >>> keys_in("s/\\r"), keys_in("a\\x1b[A\\x7f"), keys_in("\\x1bq")
+    (['s', '/', 'enter'], ['a', 'backspace'], ['escape', 'q'])
     """
-    if len(text) > 1 and text[0] == "\x1b":
-        return []
+    text = _SEQUENCE.sub("", text)
     return [_NAMES.get(each, each) for each in text if each in _NAMES or each.isprintable()]

@@ -29,6 +29,8 @@ from tests.support.collect import Collected
 PRODUCTS = ["BTC-USD", "ETH-USD"]
 VENUES = ["coinbase_exchange", "coinbase_advanced"]
 KILLS = int(os.environ.get("RXFEED_KILLS", "2"))
+_GAPS = 2
+_MOST_STEPS = 200
 KINDS = [faults.Drop(), faults.Close(1001, "going away")]
 
 
@@ -50,28 +52,42 @@ def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 class Recorded:
-    """An exchange, and two recordings of it: *whole*, and *broken* by drops and lost connections."""
+    """An exchange, and two recordings of it: *whole*, and *broken* by drops and lost connections.
+
+    The market goes on until trades are missing at two places at least: what a lost connection misses depends on when
+    the next one is open.
+    """
 
     def __init__(self, folder: Path, venue: str, seed: int = 5, *, steps: int = 12, every: float = 40.0) -> None:
         self.whole, self.broken = folder / "whole", folder / "broken"
         script = [disturbed(seed, every=every)]
         self.exchange = Exchange(PRODUCTS, venue=venue, seed=seed, auto=False, rate=20, faults=script).__enter__()
         whole, broken = (self._feed(venue, path) for path in (self.whole, self.broken))
-        newest: dict[str, int] = {}
-        whole.pipe(trades_of()).subscribe(lambda trade: newest.update({trade.product_id: trade.trade_id}))
+        newest: list[dict[str, int]] = [{}, {}]
+        gaps: list[Gap] = []
+        broken.status.subscribe(
+            lambda status: gaps.append(status) if isinstance(status, Gap) and status.product_id is not None else None
+        )
+        for feed, of_feed in zip((whole, broken), newest, strict=True):
+            feed.pipe(trades_of()).subscribe(
+                lambda trade, of_feed=of_feed: of_feed.update({trade.product_id: trade.trade_id})
+            )
         with whole:
             self.exchange.wait_for_clients(1)
             with broken:
                 self.exchange.wait_for_clients(2)
-                for _ in range(steps):
+                while steps > 0 or len(gaps) < _GAPS:
+                    steps -= 1
+                    assert steps > -_MOST_STEPS
                     self.exchange.step(40)
                     self.exchange.drain()
                     self.exchange.wait_for_clients(2)
+                sent = [self.exchange.last_trade_id(product) for product in PRODUCTS]  # by the next frames, at least
                 self.exchange.step(40)
                 self.exchange.drain()
-            for product in PRODUCTS:  # a busy machine reads late
-                last = self.exchange.last_trade_id(product)
-                wait(lambda product=product, last=last: newest.get(product) == last)
+            for product, last in zip(PRODUCTS, sent, strict=True):  # a busy machine reads late
+                last = max(last, newest[1].get(product, 0))
+                wait(lambda product=product, last=last: newest[0].get(product, 0) >= last)
 
     def _feed(self, venue: str, path: Path) -> Feed:
         retry = Reconnect(initial=0, maximum=0)

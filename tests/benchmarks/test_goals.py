@@ -37,7 +37,7 @@ def test_each_goal_has_its_verdict() -> None:
     )
     assert verdict_text(found, "ten pipelines").startswith("met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
     assert verdict_text(found, "p99").startswith("MISSED by 82%: p99 latency at 5,000 messages/s")
-    assert verdict_text(found, "one a packet").startswith("MISSED by 33%")
+    assert verdict_text(found, "one a packet").startswith("MISSED by 43%")
     assert verdict_text(found, "cbpro at work").startswith(
         "met: CPU at 5,000 messages/s in bursts, that of cbpro at work: 0.125"
     )

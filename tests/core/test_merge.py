@@ -17,6 +17,7 @@ from rxfeed.venues.coinbase_exchange.messages import (
     ExchangeAuction,
     ExchangeHeartbeat,
     ExchangeTicker,
+    LastMatch,
     Match,
     Open,
     Received,
@@ -75,6 +76,23 @@ STREAMS = [
 ]
 
 
+def too_late(recorded: list[list[ReceivedItem]], product: str) -> set[int]:
+    """The trades that came to a collector `PATIENCE` or more after another one's `last_match` of it.
+
+    That collector was connected again only then, and missed this one trade.
+    """
+    trades = [(each.ns, each.item) for one in recorded for each in one if isinstance(each.item, Match | LastMatch)]
+    first: dict[type[Message], dict[int, int]] = {Match: {}, LastMatch: {}}
+    for ns, trade in sorted(trades, key=lambda each: each[0]):
+        if trade.product_id == product:
+            first[type(trade)].setdefault(trade.trade_id, ns)
+    return {
+        number
+        for number, ns in first[Match].items()
+        if ns - first[LastMatch].get(number, ns) >= PATIENCE * 1_000_000_000
+    }
+
+
 @pytest.mark.parametrize(("channels", "kind", "name"), STREAMS, ids=["matches", "ticker", "full"])
 @given(st.data())
 def test_every_received_number_is_emitted_once_in_order(
@@ -89,9 +107,30 @@ def test_every_received_number_is_emitted_once_in_order(
         came = numbers(messages(items), kind, product, name)
         if kind is Match:  # one that is the trade after the last one is that trade
             received |= set(numbers([each.item for each in items if is_repaired(each.item)], kind, product, name))
+            received -= too_late(recorded, product) & {
+                number
+                for missed_product, _, first, last in missed(items)
+                if missed_product == product
+                for number in range(first, last + 1)
+            }
         if kind is ExchangeTicker:  # after a time without any connection, the first one may be the last one again
             came = [each for each, _ in groupby(came)]
         assert came == sorted(received)
+
+
+@pytest.mark.parametrize(("begin", "emitted"), [(3.0, [12, 18]), (3.6, [12]), (9.0, [12])])
+def test_trade_that_comes_after_the_patience_is_reported_missing(begin: float, emitted: list[int]) -> None:
+    """The last collector misses this one trade, and gets it when it is connected again."""
+    market = Market((BTC, "ETH-USD")).run([*[("trade", BTC)] * 7, ("trade", "ETH-USD"), ("trade", BTC)])
+    spans = [[(0.1, 0.25)], [(2.1, 2.25)], [(0.1, 0.25), (1.6, 1.75), (begin, begin + 0.2)]]
+    recorded = [
+        Recorder(products=(BTC, "ETH-USD"), spans=each, latency=[0.0], skew=0.5 * (number == 2)).record(market, number)
+        for number, each in enumerate(spans)
+    ]
+    assert 18 in numbers([each.item for each in recorded[2]], Match, BTC, "trade_id")
+    items = merged(*recorded)
+    assert numbers(messages(items), Match, BTC, "trade_id") == emitted
+    assert [(first, last) for _, _, first, last in missed(items)] == [(13, 17 if 18 in emitted else 18)]
 
 
 @pytest.mark.parametrize(("channels", "kind", "name"), [STREAMS[0], STREAMS[2]], ids=["matches", "full"])

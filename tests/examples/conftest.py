@@ -79,9 +79,9 @@ class Script:
         self.process.send_signal(signal.SIGINT)
         return self.end()
 
-    def end(self) -> list[str]:
-        """The whole output, after the example has ended with status 0 and without errors."""
-        status = self.process.wait(PATIENCE)
+    def end(self, patience: float = PATIENCE) -> list[str]:
+        """The whole output, after the example has ended with status 0 and without errors, within *patience* seconds."""
+        status = self.process.wait(patience)
         self._reader.join()
         while (line := self._lines.get()) is not None:
             self.printed.append(line)

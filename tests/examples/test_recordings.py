@@ -120,9 +120,10 @@ def test_back_test_trades_in_a_recording_of_another_venue(advanced: Recorded, ru
     assert int(row[1]) > 0
 
 
+@pytest.mark.timeout(240)  # it records three hours, in five seconds of an idle machine
 def test_missing_recording_is_made(run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
-    recording, drawn = run("plot_candles", "--output", str(picture)).end()
+    recording, drawn = run("plot_candles", "--output", str(picture)).end(200)
     assert recording == "recording 3 h of the local exchange ..."
     assert drawn == f"drawn in {picture}"
     assert_drawn(picture)
@@ -146,7 +147,7 @@ def rows(printed: list[str]) -> list[list[str]]:
 def test_back_test_result_depends_on_latency(recorded: Recorded, run: Any) -> None:
     """The cost of a latency is that of the first one, less what this one earned, in the same spans."""
     arguments = (str(recorded.folder), "--latency", "0", "0.5", "100000", "--fee", "0.1", "--most", "0.03")
-    printed = run("backtest", *arguments).end()
+    printed = run("backtest", *arguments).end(100)
     fast, slow, never = rows(printed)
     assert never[:7] == ["100000", "0", "0.0000", "0.0000", "0.00", "+0.000", "0.000"]
     assert int(fast[1].replace(",", "")) > 10

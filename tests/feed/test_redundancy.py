@@ -159,11 +159,11 @@ def test_arguments_of_several_connections_are_checked() -> None:
 def test_connections_are_opened_at_intervals() -> None:
     names = products(61)
     with Exchange(names, venue=ADVANCED, seed=3, auto=False, connection_limit=8) as exchange:
-        feed = Feed(names, "book", venue=ADVANCED, url=exchange.url, connect_interval=0.15)
+        feed = Feed(names, "book", venue=ADVANCED, url=exchange.url, connect_interval=0.4)
         status = Collected(feed.status)
         with feed:
             exchange.wait_for_clients(3)
             until(lambda: len(of(status, Connected)) == 3)
         times = sorted(each.at for each in of(status, Connected))
-    assert (times[-1] - times[0]).total_seconds() > 0.25
+    assert (times[-1] - times[0]).total_seconds() > 0.5  # 0.8, less what the first one waited for a busy machine
     assert of(status, Disconnected) == []

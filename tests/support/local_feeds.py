@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +18,15 @@ from tests.support.collect import Collected
 
 @contextmanager
 def local_feeds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`rxfeed.Feed` goes to the local exchange of its venue, which ends it."""
+    """`rxfeed.Feed` goes to the local exchange of its venue, which ends it.
+
+    The market begins at a fixed second of a minute, or the trades of the last minute would depend on the time of day.
+    """
+    start = (datetime.now(UTC) - timedelta(days=30)).replace(second=12)
     with ExitStack() as stack:
-        exchanges = {name: stack.enter_context(Exchange(venue=name, seed=3, auto=False, rate=2)) for name in VENUES}
+        exchanges = {
+            name: stack.enter_context(Exchange(venue=name, seed=3, auto=False, rate=2, start=start)) for name in VENUES
+        }
 
         class LocalFeed(rxfeed.Feed):
             def __init__(self, *args: Any, venue: str = "coinbase_exchange", **named: Any) -> None:
