@@ -6,7 +6,7 @@ import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -299,7 +299,8 @@ def _connections(chunk: Chunk) -> list[int]:
 
 def _strings(value: object) -> list[str]:
     """The strings in *value*, of a header's description, which is of any type."""
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
+    given = cast("list[object]", value) if isinstance(value, list) else []
+    return [each for each in given if isinstance(each, str)]
 
 
 def _is_alone(entry: Any) -> bool:
