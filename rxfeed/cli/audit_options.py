@@ -19,8 +19,7 @@ segments, sessions and connections.
 
   verified        all numbers are consecutive
   repaired        the same, with trades that had been missed and came later
-  missing         numbers are missing, and are listed; or messages may be, since
-                  a connection was lost and no number after it proves anything
+  missing         numbers are missing, or may be after a lost connection
   unverifiable    the messages have no numbers
   not subscribed  the channel was not subscribed to
   offline         there was no connection
