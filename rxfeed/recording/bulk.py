@@ -53,6 +53,10 @@ class Typed(msgspec.Struct, gc=False):
     connection: int = 0
 
 
+_CHECKED = [("product_id", str | None, None)]
+"""What is checked of a message that nothing reads, as on a feed: its type, and that its product is a text."""
+
+
 class Bulk:
     """Decodes lines with frames of *venue*; a venue with other frames is never `usable`."""
 
@@ -83,7 +87,7 @@ class Bulk:
     def _choose(self, types: tuple[type[Message], ...]) -> Callable[[bytes], list[Typed]]:
         for tag, kind in self.kinds.items():
             if kind not in self.passed.values():
-                self.passed[msgspec.defstruct("Passed", [], tag=tag, gc=False)] = kind
+                self.passed[msgspec.defstruct("Passed", _CHECKED, tag=tag, gc=False)] = kind
         passed = {kind: struct for struct, kind in self.passed.items()}
         frame = functools.reduce(
             operator.or_, [kind if issubclass(kind, types) else passed[kind] for kind in self.kinds.values()]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import reactivex
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rxfeed import Malformed, Match, Message, Replay, matches, trades
@@ -52,6 +52,7 @@ OPERATORS: dict[str, list[Any]] = {
 
 @settings(max_examples=amount(40, thorough=300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, st.sampled_from(list(OPERATORS)), st.sampled_from([None, "ETH-USD"]), st.booleans())
+@example([frame_line(b'{"type":"match","product_id":5}', NS, 0)], "what is not there", None, False)
 def test_chunked_replay_equals_replay_line_by_line(
     tmp_path: Path, lines: list[bytes], wanted: str, product: str | None, paced: bool
 ) -> None:
