@@ -41,6 +41,7 @@ log = logging.getLogger("rxfeed.tape")
 _LONGEST = 2.0  # seconds between two attempts
 _WAITS = Reconnect(initial=0.2, maximum=_LONGEST)
 _CONNECT = 2.0  # seconds for one attempt
+_CLOSE = 1.0  # seconds for what nats-py does before it closes the socket
 _PING = 2.0  # seconds between pings; without two answers the connection counts as lost
 _PENDING = 8 << 20
 
@@ -160,6 +161,7 @@ class TapeConnection:
         self._ended = ended
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
+        self._client: Client | None = None
         self._stopping = False
         self._lock = threading.Lock()
         self._last: Exception | None = None
@@ -173,8 +175,8 @@ class TapeConnection:
         """End soon; from any thread."""
         with self._lock:
             self._stopping = True
-            if self._loop is not None and self._main is not None:
-                self._loop.call_soon_threadsafe(self._main.cancel)
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._end)
 
     def call(self, function: Callable[[], None]) -> None:
         """Call *function* on the loop's thread; from any thread. No effect after the end."""
@@ -183,6 +185,18 @@ class TapeConnection:
                 self._loop.call_soon_threadsafe(function)
 
     # ---- on the loop's thread
+
+    def _end(self) -> None:
+        if self._main is not None:
+            self._main.cancel()
+            asyncio.get_running_loop().call_later(_CLOSE + 0.5, self._break)
+
+    def _break(self) -> None:
+        """nats-py takes a cancellation for its own while it waits for the socket: without that, it waits no longer."""
+        if self._main is not None:
+            if self._client is not None:
+                _abort(self._client)
+            self._end()
 
     def _run(self) -> None:
         error: Exception | None = None
@@ -213,7 +227,7 @@ class TapeConnection:
         backoff = Backoff(_WAITS, apart=0.05)
         servers = self._address.servers
         random.shuffle(servers)
-        while True:
+        while not self._stopping:
             began = asyncio.get_running_loop().time()
             servers.append(servers.pop(0))
             try:
@@ -225,6 +239,8 @@ class TapeConnection:
                     raise
                 self._problem(str(error))
             except RxfeedError as error:
+                if self._stopping:
+                    return
                 self._problem(str(error))
             lasted = asyncio.get_running_loop().time() - began
             if lasted > _LONGEST:
@@ -234,7 +250,7 @@ class TapeConnection:
     async def _attempt(self, server: Secret) -> bool:
         """Connect to *server*, and run a session. True if the session is done, and not interrupted."""
         lost = asyncio.Event()
-        client = await self._connect(server, lost)
+        client = self._client = await self._connect(server, lost)
         monitor = asyncio.create_task(_closed(client, lost))
         try:
             await self._session(client, lost)
@@ -252,17 +268,15 @@ class TapeConnection:
         return True
 
     async def _close(self, client: Client) -> None:
-        with contextlib.suppress(Exception):  # it may be broken in any way
-            await asyncio.wait_for(client.close(), 1.0)
-        # If the socket breaks while nats-py closes it, the rest of its work is left undone.
-        transport = getattr(client, "_transport", None)
-        if transport is not None:
-            with contextlib.suppress(Exception):
-                transport.close()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
+        closing = asyncio.ensure_future(client.close())
+        try:
+            await asyncio.wait({closing}, timeout=_CLOSE)
+        finally:  # `stop` may interrupt it
+            _abort(client)
+        left = (asyncio.all_tasks() | {closing}) - {asyncio.current_task()}
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)  # it may be broken in any way
 
     async def _connect(self, server: Secret, lost: asyncio.Event) -> Client:
         self._last = None
@@ -321,6 +335,20 @@ class TapeConnection:
             return ""
         text = f"{error}" or type(error).__name__
         return redacted(text.encode(), self._address.secrets).decode(errors="replace")
+
+
+def _abort(client: Client) -> None:
+    """Close the socket at once.
+
+    nats-py leaves that undone if the socket breaks meanwhile, and asyncio if the server does not read what is in it.
+    """
+    transport = getattr(client, "_transport", None)
+    writer = getattr(transport, "_io_writer", None)
+    with contextlib.suppress(Exception):
+        if writer is not None:
+            writer.transport.abort()
+        elif transport is not None:  # over WebSocket
+            transport.close()
 
 
 async def _closed(client: Client, lost: asyncio.Event) -> None:

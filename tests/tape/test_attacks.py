@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import socket
@@ -18,6 +19,7 @@ from rxfeed.errors import AuthenticationFailed
 from rxfeed.market import Trade
 from rxfeed.sim.nats_server import NatsServer
 from rxfeed.tape import NatsFeed, to_nats
+from rxfeed.tape.connection import TapeAddress, TapeConnection
 from rxfeed.testing import trade
 from tests.sinks.servers import until
 from tests.support.collect import Collected
@@ -211,5 +213,35 @@ def test_connection_that_is_stopped_while_it_connects_leaves_no_socket(recwarn: 
             feed.close()
             accepted.settimeout(3)
             assert accepted.recv(1) == b""
+    gc.collect()
+    assert not [each for each in recwarn if issubclass(each.category, ResourceWarning)]
+
+
+def test_connection_to_a_server_that_does_not_read_leaves_no_socket(recwarn: pytest.WarningsRecorder) -> None:
+    """It is stopped while messages wait in its socket."""
+    waiting = threading.Event()
+
+    async def session(client: Any, lost: Any) -> None:
+        asyncio.get_running_loop().call_later(0.5, waiting.set)
+        while not lost.is_set():  # until the socket takes no more
+            await client.publish("subject", bytes(1 << 18))
+
+    ended: list[Exception | None] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = TapeAddress(f"nats://127.0.0.1:{listening.getsockname()[1]}")
+        connection = TapeConnection(address, "test", session, lambda problem: None, ended.append)
+        connection.start()
+        accepted, _ = listening.accept()
+        with accepted:
+            accepted.sendall(b'INFO {"server_id":"x","max_payload":1048576,"headers":true}\r\n')
+            received = b""
+            while not received.endswith(b"PING\r\n"):
+                received += accepted.recv(4096)
+            accepted.sendall(b"PONG\r\n")
+            assert waiting.wait(10)
+            with at_most(5):
+                connection.stop()
+                connection.thread.join()
+    assert ended == [None]
     gc.collect()
     assert not [each for each in recwarn if issubclass(each.category, ResourceWarning)]
