@@ -9,7 +9,7 @@ those of as long a time just before, in the same run.
 
 Other programs delay both feeds by chance, and a share of 1 % of the messages, on which p99 depends, is soon reached. So
 the p99 of each second is taken, which has one repair in it, and then the median of the seconds. All processes have the
-priority of real time, where the system permits it; without it, measure on an idle machine. That of the REST API is
+priority of real time, where the system permits it; without it, other programs are measured too. That of the REST API is
 lower, since it is another machine's work at a venue. A full garbage collection takes some 15 ms, as long as 75
 messages: so what exists before a run is frozen, and what is measured is kept in arrays.
 """
