@@ -86,9 +86,9 @@ def audit(
 def read_records(
     parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue, *, store: bool = True
 ) -> tuple[list[FileRecord], int]:
-    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there,
-    unless *store* is False: then only what was stored before is used.
+    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there.
 
+    Unless *store*, nothing is written: only what was stored before is used.
     A recorder may delete old segments meanwhile: the records are those of the files that are there at the end.
     """
     state = AuditState(folder, every)

@@ -23,8 +23,6 @@ from rxfeed.venues import Venue
 log = logging.getLogger("rxfeed.audit")
 
 VERSION = 5
-
-
 _ABANDONED = 3600.0
 """Seconds after which a file that was not renamed belongs to no running audit."""
 

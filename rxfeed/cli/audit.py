@@ -22,7 +22,7 @@ _MOST = 8
 _WIDTH = 80
 _MINUTE = 60.0
 _FEW = 3
-"""So few spans say little of a recording, and a picture of them is a field or two."""
+"""So few spans show little of a recording, and a picture of them is a field or two."""
 _SHORT: dict[State, str] = {"unverifiable": "no numbers", "not subscribed": "not subscr."}
 
 

@@ -211,7 +211,6 @@ class Merge:
         if event.acknowledged is not None:
             collector.subscribed(*event.acknowledged)
             self._watch()
-            self._watch()
         if pair is not None:
             if event.silent:
                 collector.silent.add(pair)

@@ -161,8 +161,11 @@ class ItemPlayer:
             self.interrupted()  # it was decoded in another way when it was recorded
             recorded = [line.epoch] * len(messages)
         messages = repaired(messages, line.repaired or (), self.streams.venue)
+        risen = self.risen
         epochs = [
-            None if epoch is None else self.base + epoch + (self.risen[each.product_id] if is_of_trades(each) else 0)
+            None
+            if epoch is None
+            else self.base + epoch + (risen[each.product_id] if risen and is_of_trades(each) else 0)
             for each, epoch in zip(messages, recorded, strict=True)
         ]
         self.highest = max(self.highest, *(epoch for epoch in epochs if epoch is not None))

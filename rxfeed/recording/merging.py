@@ -154,25 +154,25 @@ def _part(
         return
     insertions, highest, ns = Insertions(None if repair is None else repair.opened()), 0, 0
 
-    def insert(lines: Iterable[Line], ns: int) -> Iterator[ReceivedItem]:
+    def insert(lines: Iterable[Line], epoch: int) -> Iterator[ReceivedItem]:
         for each in lines:
             if each.has_frame:
-                own = replace(each, ns=max(each.ns, ns), epoch=highest)
+                own = replace(each, ns=max(each.ns, ns), epoch=epoch)
                 yield from received_frame(number, decode, venue, own.raw(), own)
 
     try:
         for index, line in recording.lines():
             epoch, ns = epoch_before(line, highest), line.ns
             highest = max(highest, epoch)
-            yield from insert(insertions.take(index), ns)
+            yield from insert(insertions.take(index), epoch)
             try:
                 yield from received_line(number, decode, venue, ids, line, up)
             except ValueError as error:
                 raise recording.damaged(index, 0, str(error)) from None
     except RecordingDamaged:
-        yield from insert(insertions.rest(), ns)
+        yield from insert(insertions.rest(), highest)
         raise
-    yield from insert(insertions.rest(), ns)
+    yield from insert(insertions.rest(), highest)
 
 
 def received_line(

@@ -187,6 +187,7 @@ class TapeConnection:
     # ---- on the loop's thread
 
     def _end(self) -> None:
+        """Cancel the session, and interrupt it if that has no effect."""
         if self._main is not None:
             self._main.cancel()
             asyncio.get_running_loop().call_later(_CLOSE + 0.5, self._break)

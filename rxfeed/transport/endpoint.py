@@ -51,7 +51,7 @@ class Endpoint(msgspec.Struct, frozen=True):
         )
 
     def below(self, path: str, query: Secret) -> Endpoint:
-        """The endpoint of *path*, with *query*, below the path of this one, whose query comes first.
+        """The endpoint of *path* below the path of this one; *query* comes after the query of this one.
 
         >>> from rxfeed.secrets import Secret
         >>> from rxfeed.transport import Endpoint

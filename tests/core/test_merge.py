@@ -77,7 +77,7 @@ STREAMS = [
 
 
 def too_late(recorded: list[list[ReceivedItem]], product: str) -> set[int]:
-    """The trades that came to a collector `PATIENCE` or more after another one's `last_match` of it.
+    """The trades that came to a collector `PATIENCE` or more after the `last_match` of another one.
 
     That collector was connected again only then, and missed this one trade.
     """
