@@ -32,6 +32,7 @@ from rxfeed.recording.format import (
 from rxfeed.recording.timestamps import moment_of
 from tests.audit.test_certificate import PRODUCT, SECOND, holes, opening
 from tests.support.collect import Collected
+from tests.support.make import ticker
 from tests.support.segments import NS, packed, write
 
 MISSING = range(13, 17)
@@ -318,3 +319,20 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
 def test_repair_of_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         repair(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_repaired_trades_hide_no_later_loss_of_their_product(merge: bool, tmp_path: Path) -> None:
+    """Another product has a higher epoch; that of this one rises once more, after the repaired trades."""
+    other = frame_line(ticker(1, product_id="ETH-USD").raw, NS, 5)
+    trades = [frame_line(frame(each), NS + each * SECOND, int(each > 12)) for each in (*range(1, 13), 17, 18)]
+    tickers = [frame_line(ticker(each, sequence=0, time=each).raw, NS + each * SECOND, each - 18) for each in (19, 20)]
+    write(tmp_path, [*opening("matches"), other, *trades, *tickers])
+    place = 2 + len(opening("matches")) + 1 + 12
+    completed(tmp_path, [trade(each, place) for each in MISSING])
+    replay = Replay(tmp_path, merge=merge)
+    got = Collected(replay)
+    replay.serve()
+    assert [each.trade_id for each in got.items if isinstance(each, Trade)] == [*range(1, 19)]
+    first, second = (each.epoch for each in got.items if isinstance(each, Ticker) and each.product_id == PRODUCT)
+    assert second > first
