@@ -26,7 +26,7 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line
-from rxfeed.recording.insertions import Insertions, continues, epoch_before, is_of_trades
+from rxfeed.recording.insertions import Insertions, epoch_before, is_of_trades, unproven
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
@@ -188,10 +188,8 @@ class Contents:
                 last[trade.product_id] = trade.trade_id
                 messages += self._late(line, trade, recorded)
         self._pass(messages)
-        decoded = None if following is None or not following.has_frame else self._decode(following.raw())
-        for product, number in last.items():
-            if not continues(decoded, product, number):
-                self.epochs.rise(product)
+        for product in unproven(last, following, self._decode):
+            self.epochs.rise(product)
 
     def _late(self, line: Line, trade: Trade, recorded: int) -> list[Message]:
         """The *trade* in *line*, which was requested later, if it is selected."""

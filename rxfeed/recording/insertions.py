@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -127,13 +127,18 @@ _Ranges = dict[str, list[tuple[int, int]]]
 """By product: ranges of ids."""
 
 
-def continues(decoded: Decoded | None, product: str, number: int) -> bool:
-    """True if the line at the place of the inserted trades, *decoded*, shows that none follows *number* but the next.
+def unproven(last: Mapping[str, int], following: Line | None, decode: Callable[[bytes], Decoded]) -> list[str]:
+    """The products of which trades may be missing between the inserted ones and the *following* line.
 
-    *number* is the id of the last one of them of *product*.
+    *last*: by product, the id of the last inserted trade.
     """
+    decoded = decode(following.raw()) if last and following is not None and following.has_frame else ()
     messages = decoded if isinstance(decoded, tuple) else (decoded,)
-    return any(_follows(each, number) for each in messages if getattr(each, "product_id", None) == product)
+    return [
+        product
+        for product, number in last.items()
+        if not any(_follows(each, number) for each in messages if getattr(each, "product_id", None) == product)
+    ]
 
 
 def _follows(message: object, number: int) -> bool:

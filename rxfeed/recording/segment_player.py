@@ -26,7 +26,7 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.files import Repairs
 from rxfeed.recording.format import Line
-from rxfeed.recording.insertions import Insertions, continues, epoch_before
+from rxfeed.recording.insertions import Insertions, epoch_before, unproven
 from rxfeed.recording.item_player import AFTER_INSERTED, ItemPlayer, content_of
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.time_range import TimeRange
@@ -115,10 +115,7 @@ class SegmentPlayer:
             self._streams.stats.repaired += 1
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
         self._items.inserted = AFTER_INSERTED
-        decoded = None if following is None or not following.has_frame else self._items.decode(following.raw())
-        for product, number in last.items():
-            if not continues(decoded, product, number):
-                self._items.risen[product] += 1
+        self._items.risen.update(unproven(last, following, self._items.decode))
 
     def _choose_through(self, recording: Recording, chunk: Chunk) -> int:
         """As `_skip_through`, where types alone decide: lines are decoded once, most of them into next to nothing."""
