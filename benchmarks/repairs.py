@@ -220,11 +220,12 @@ def _serve_rest(pipe: Connection, trades: int) -> None:
         while True:
             client, _ = listener.accept()
             with client, client.makefile("rb") as received:
-                target = received.readline().split()[1].decode()
-                while received.readline().strip():  # the headers
-                    pass
-                time.sleep(_ANSWER)
-                client.sendall(_answer(items, dict(parse_qsl(urlsplit(target).query))))
+                while line := received.readline():  # one request after the other, until the client hangs up
+                    target = line.split()[1].decode()
+                    while received.readline().strip():  # the headers
+                        pass
+                    time.sleep(_ANSWER)
+                    client.sendall(_answer(items, dict(parse_qsl(urlsplit(target).query))))
 
 
 def _answer(items: Sequence[bytes], query: Mapping[str, str]) -> bytes:

@@ -43,7 +43,7 @@ class PastTrades:
             raise ConfigError(f"rest_url: {venue.name} has no REST API: give its URL")
         self._venue, self._rules = venue, venue.rest
         self._retry = retry
-        self._client = HttpClient(url, timeout=_TIMEOUT, rate=venue.rest.requests_per_second)
+        self._client = HttpClient(url, timeout=_TIMEOUT, rate=venue.rest.requests_per_second, keep_alive=True)
         self._closed = threading.Event()
         self.requests = 0
 

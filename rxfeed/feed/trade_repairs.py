@@ -308,6 +308,7 @@ def make_repairs(
             timeout=timeout,
             rate=venue.rest_requests_per_second,
             retry=Reconnect(retries=0),
+            keep_alive=True,
             ssl_context=transport.ssl_context,
             proxy=transport.proxy,
         )

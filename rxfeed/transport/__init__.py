@@ -9,7 +9,8 @@ from rxfeed.transport.connection import Connection, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.events import Closed, Oversized, Pong
 from rxfeed.transport.exceptions import ReceiveTimedOut, SocketClosed
-from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
+from rxfeed.transport.http_client import HttpClient, Response
+from rxfeed.transport.http_request import Headers, Parameters
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.probe import Probed, probe
 from rxfeed.transport.proxy import proxy_for

@@ -7,8 +7,8 @@ import ssl
 
 from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
-from rxfeed.transport.head import ResponseInvalid
 from rxfeed.transport.proxy import Proxy
+from rxfeed.transport.received_bytes import ResponseInvalid
 from rxfeed.transport.resolve import Address, resolve
 from rxfeed.transport.tunnel import TunnelRefused, tunnel
 

@@ -13,7 +13,7 @@ from rxfeed import errors
 from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.dial import ProxyUnusable
 from rxfeed.transport.handshake import UpgradeBroken, UpgradeRefused
-from rxfeed.transport.head import ResponseInvalid
+from rxfeed.transport.received_bytes import ResponseInvalid
 
 
 class SocketClosed(errors.ConnectionLost, WebSocketConnectionClosedException):

@@ -43,17 +43,15 @@ def upgrade(
     attempt.step = "sending the handshake"
     attempt.send(sock, memoryview(_request(endpoint, headers, key).reveal().encode()))
     attempt.step = "waiting for the response to the handshake"
-    with ResponseHead(sock, attempt) as answer:
-        if answer.status != 101:
-            remedy = ": set url to that address" if answer.redirects else ""
-            sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
-            received = {name: without_secrets(value, sent) for name, value in answer.headers.items()}
-            raise UpgradeRefused(
-                without_secrets(f"the server answered {answer}{remedy}", sent), answer.status, received
-            )
-        _check(answer.headers, key)
-        attempt.server_date = answer.headers.get("date", "")[:_LONGEST_DATE]
-        return answer.unread()
+    answer = ResponseHead(sock, attempt)
+    if answer.status != 101:
+        remedy = ": set url to that address" if answer.redirects else ""
+        sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
+        received = {name: without_secrets(value, sent) for name, value in answer.headers.items()}
+        raise UpgradeRefused(without_secrets(f"the server answered {answer}{remedy}", sent), answer.status, received)
+    _check(answer.headers, key)
+    attempt.server_date = answer.headers.get("date", "")[:_LONGEST_DATE]
+    return answer.unread()
 
 
 def _request(endpoint: Endpoint, headers: Mapping[str, str | Secret], key: str) -> Secret:

@@ -1,90 +1,58 @@
-"""The head of an HTTP response, read from a socket within a deadline and a size limit."""
+"""The response to an HTTP request: its head, and how its body is read.
+
+Rules, of RFC 9112:
+- Interim answers (100 to 199, other than 101, which ends HTTP on this connection) are passed over.
+- A line may end with LF alone, and a line that begins with a blank continues the header before it. Headers of one name
+  are joined with commas.
+- A body is in chunks, or of the length in `Content-Length`, or it ends with the connection.
+- What is none of that raises `ResponseInvalid`: a body that is divided in another way than the server meant would give
+  wrong data.
+"""
 
 from __future__ import annotations
 
-import io
+import re
 import socket
-from typing import TYPE_CHECKING
 
 from rxfeed.secrets import shown_url
 from rxfeed.transport.connect_attempt import ConnectAttempt
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from rxfeed.transport.received_bytes import ReceivedBytes, ResponseInvalid
 
 LARGEST_HEAD = 64 * 1024
 """The most bytes of status line and headers; servers send some 2 kB."""
 _LONGEST_SHOWN = 200
-
-
-class ResponseInvalid(Exception):
-    """A response is not HTTP, or its head is larger than `LARGEST_HEAD`; the text has the reason."""
-
-
-class _Bytes(io.RawIOBase):
-    """The bytes that a socket receives, until the attempt's deadline, and at most `limit` bytes."""
-
-    def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
-        super().__init__()
-        self._sock, self._attempt = sock, attempt
-        self.limit: int | None = LARGEST_HEAD
-        self.ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        if self.ended:
-            return 0
-        count = self._attempt.receive_into(self._sock, memoryview(buffer))
-        if self.limit is not None:
-            if count == 0:  # http.client would take it as the end of the headers
-                raise ConnectionResetError("the server closed the connection before the end of the response's headers")
-            self.limit -= count
-            if self.limit < 0:
-                raise ResponseInvalid(f"the server's response has over {LARGEST_HEAD:,} bytes of headers")
-        return count
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """As the method of a socket."""
-        return io.BufferedReader(self)
+_END_OF_LINE = re.compile(rb"\r?\n")
+_END_OF_HEADERS = re.compile(rb"(?:^|\r?\n)\r?\n")
+_STATUS_LINE = re.compile(r"HTTP/1\.(\d) (\d{3})(?: (.*))?")
+_HEADER = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:(.*)", re.DOTALL)
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
+_LENGTH = re.compile(r"\d{1,15}")
+_LARGEST_LINE = 4096  # bytes of the line before a chunk
+_WITHOUT_BODY = (101, 204, 304)
+_BOUNDS = ("content-length", "transfer-encoding")
+_HEADERS = "headers"
 
 
 class ResponseHead:
-    """The head of a response: `status`, `reason`, and `headers` with lower-case names. Close it, or use `with`.
+    """The head of a response: `status`, `reason`, and `headers` with lower-case names.
 
     Raises `OSError` and `ResponseInvalid`.
     """
 
     def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
-        import http.client  # it loads the parser of e-mails, which only a connection needs
+        self._received = ReceivedBytes(sock, attempt)
+        while self._is_interim():
+            pass
 
-        self._bytes = _Bytes(sock, attempt)
-        self._response = http.client.HTTPResponse(self._bytes)  # pyright: ignore[reportArgumentType]  # it needs makefile
-        try:
-            self._response.begin()
-        except http.client.HTTPException as error:
-            self.close()
-            raise _not_http(error) from error
-        except BaseException:
-            self.close()
-            raise
-        self.status = self._response.status
-        self.reason = shown(self._response.reason)
-        self.headers: dict[str, str] = {}
-        for name, value in self._response.headers.items():
-            name, value = name.lower(), str(value).strip()
-            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
-
-    def close(self) -> None:
-        """Read no more; the socket stays open."""
-        self._response.close()
-
-    def __enter__(self) -> ResponseHead:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _is_interim(self) -> bool:
+        """Read a head; True if another one follows."""
+        line = self._received.until(_END_OF_LINE, LARGEST_HEAD, _HEADERS).decode("latin-1")
+        found = _STATUS_LINE.fullmatch(line)
+        if found is None:
+            raise _not_http(f"its first line is {line!r}")
+        self._minor, self.status, self.reason = found[1], int(found[2]), shown(found[3] or "")
+        self.headers = _headers(self._received.until(_END_OF_HEADERS, LARGEST_HEAD, _HEADERS).decode("latin-1"))
+        return 100 <= self.status < 200 and self.status != 101
 
     def __str__(self) -> str:
         text = f"{self.status} {self.reason}".rstrip()
@@ -94,31 +62,96 @@ class ResponseHead:
     def redirects(self) -> bool:
         return self.status in (301, 302, 303, 307, 308) and "location" in self.headers
 
+    @property
+    def leaves_open(self) -> bool:
+        """After `body`: True if the connection takes another request."""
+        options = {each.strip() for each in self.headers.get("connection", "").lower().split(",")}
+        return self._minor == "1" and self._is_bounded and "close" not in options and not len(self._received)
+
     def unread(self) -> bytes:
         """The bytes after the head that were read together with it."""
-        self._bytes.ended = True
-        return self._response.fp.peek()  # pyright: ignore[reportAttributeAccessIssue]  # makefile gave a BufferedReader
+        return bytes(self._received.waiting())
 
     def body(self, largest: int) -> bytes | None:
         """The whole body; `None` if it has over *largest* bytes."""
-        from http.client import HTTPException, IncompleteRead
+        coding = self.headers.get("transfer-encoding", "").lower()
+        if self.status in _WITHOUT_BODY:
+            return b""
+        if coding not in ("", "chunked"):
+            raise _not_http(f"Transfer-Encoding is {coding!r}")
+        if coding:
+            body = self._chunks(largest)
+        elif self._is_bounded:
+            body = self._of_length(largest)
+        else:
+            body = self._received.rest(largest)
+        return None if body is None else bytes(body)
 
-        self._bytes.limit = None
+    @property
+    def _is_bounded(self) -> bool:
+        """True if the body ends before the connection does."""
+        return self.status in _WITHOUT_BODY or not self.headers.keys().isdisjoint(_BOUNDS)
+
+    def _of_length(self, largest: int) -> bytearray | None:
+        given = self.headers["content-length"]
+        lengths = {each.strip() for each in given.split(",")}
+        length = lengths.pop()
+        if lengths or not _LENGTH.fullmatch(length):
+            raise _not_http(f"Content-Length is {given!r}")
+        return self._piece(int(length), 0) if int(length) <= largest else None
+
+    def _chunks(self, largest: int) -> bytearray | None:
         body = bytearray()
+        while True:
+            line = self._line_of_chunk(len(body))
+            found = _SIZE.fullmatch(line)
+            if found is None:
+                raise _not_http(f"a chunk begins with {line!r}")
+            size = int(found[1], 16)
+            if size == 0:
+                while self._line_of_chunk(len(body)):  # headers after the body
+                    pass
+                return body
+            if len(body) + size > largest:
+                return None
+            body += self._piece(size, len(body))
+            if self._line_of_chunk(len(body)):
+                raise _not_http("a chunk is longer than its size")
+
+    def _line_of_chunk(self, before: int) -> bytes:
         try:
-            while piece := self._response.read1(1 << 20):
-                body += piece
-                if len(body) > largest:
-                    return None
-        except IncompleteRead:
-            raise ConnectionResetError(f"the connection ended after {len(body):,} bytes of the body") from None
-        except HTTPException as error:
-            raise _not_http(error) from error
-        return bytes(body)
+            return self._received.until(_END_OF_LINE, _LARGEST_LINE, "a chunk's first line")
+        except ConnectionResetError:
+            raise _ended(before) from None
+
+    def _piece(self, size: int, before: int) -> bytearray:
+        piece = self._received.exactly(size)
+        if len(piece) < size:
+            raise _ended(before + len(piece))
+        return piece
 
 
-def _not_http(error: Exception) -> ResponseInvalid:
-    return ResponseInvalid(f"the response is not HTTP: {shown(repr(error))}")
+def _headers(text: str) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    name = ""
+    for line in text.replace("\r\n", "\n").split("\n") if text else ():
+        if name and line[:1] in (" ", "\t"):
+            headers[name] = f"{headers[name]} {line.strip()}".strip()
+            continue
+        found = _HEADER.fullmatch(line)
+        if found is None:
+            raise _not_http("a line of its headers has no name and colon")  # the line itself may have a secret
+        name, value = found[1].lower(), found[2].strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _not_http(reason: str) -> ResponseInvalid:
+    return ResponseInvalid(f"the response is not HTTP: {shown(reason)}")
+
+
+def _ended(size: int) -> ConnectionResetError:
+    return ConnectionResetError(f"the connection ended after {size:,} bytes of the body")
 
 
 def _without_secrets(location: str) -> str:

@@ -8,7 +8,8 @@ Rules:
 - A server counts the requests of an address, so all clients of a server have one rate limit: those with the same *rate*
   and proxy.
 - Redirects are not followed, so that the host, the encryption and the receiver of the headers are those of the URL.
-- Each request has a connection of its own.
+- Each request has a connection of its own, or with *keep_alive* that of an earlier one, which saves resolving,
+  connecting and TLS. If the server has closed that one meanwhile, the request is sent again, on a new one.
 """
 
 # The types of arguments are checked at run time too.
@@ -16,36 +17,30 @@ Rules:
 
 from __future__ import annotations
 
-import os
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import ClassVar
-from urllib.parse import urlencode
-from weakref import WeakValueDictionary
 
 import msgspec
 
-from rxfeed._version import __version__
-from rxfeed.core import Backoff, RateLimit, Reconnect, Seconds, arguments
+from rxfeed.core import Backoff, Reconnect, Seconds, arguments
 from rxfeed.errors import CertificateInvalid, ConfigError, ConnectFailed, RequestRejected
-from rxfeed.secrets import Secret, revealed, secret
-from rxfeed.transport.connect_attempt import ConnectAttempt
+from rxfeed.secrets import Secret, secret
+from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.exceptions import connecting
 from rxfeed.transport.handshake import without_secrets
 from rxfeed.transport.head import ResponseHead, shown
+from rxfeed.transport.http_request import Headers, Parameters, header_lines, query, request
+from rxfeed.transport.kept_connections import KeptConnections
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.retry_after import retry_after
-
-Parameters = Mapping[str, str | int | Secret | Sequence[str]]
-"""The parameters of a query; a sequence repeats the name. A server may repeat them in an error, but not a `Secret`."""
-Headers = Mapping[str, str | Secret]
+from rxfeed.transport.shared_limit import SharedLimit
 
 RETRY = Reconnect(initial=0.5, maximum=10.0, retries=2)
 """Three attempts at most."""
@@ -63,42 +58,19 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class _SharedLimit:
-    """The rate limit of all clients of a server."""
+class _Sent(msgspec.Struct, frozen=True):
+    """The header lines of a request, and the values in them that a server may repeat in an error."""
 
-    _all: ClassVar[WeakValueDictionary[tuple[str, int, int | None, float], _SharedLimit]] = WeakValueDictionary()
-    _making: ClassVar[threading.Lock] = threading.Lock()
-
-    def __init__(self, rate: float) -> None:
-        self._rate = RateLimit(rate)
-        self._lock = threading.Lock()
-
-    @classmethod
-    def of(cls, host: str, port: int, proxy: str | Secret | None, rate: float) -> _SharedLimit:
-        """That of *rate* requests a second to a server, through *proxy*, as long as a client has it."""
-        key = host, port, None if proxy is None else hash(revealed(proxy)), rate
-        with cls._making:
-            found = cls._all.get(key)
-            if found is None:
-                found = cls._all[key] = _SharedLimit(rate)
-            return found
-
-    @classmethod
-    def forked(cls) -> None:
-        """Begin anew in a child process: another thread of the parent may have had the lock."""
-        cls._making, cls._all = threading.Lock(), WeakValueDictionary()
-
-    def reserve(self, at_most: float) -> float | None:
-        with self._lock:
-            return self._rate.reserve(time.monotonic(), at_most)
-
-    def hold(self, seconds: float) -> None:
-        with self._lock:
-            self._rate.hold(time.monotonic() + seconds)
+    lines: Secret
+    values: list[Secret]
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_SharedLimit.forked)
+class _Asked(msgspec.Struct, frozen=True):
+    """A request, its text, and what is hidden in errors."""
+
+    endpoint: Endpoint
+    text: Secret
+    hidden: list[Secret]
 
 
 class HttpClient:
@@ -107,6 +79,7 @@ class HttpClient:
     - *timeout*: the seconds of a request, with its retries.
     - *rate*: requests a second, of all threads and clients of the server together.
     - *retry*: the pauses between the attempts of a request, and their number; `Reconnect(retries=0)` for one attempt.
+    - *keep_alive*: True to use a connection for several requests. Call `close()` then.
     - *max_size*: the bytes of a body. *ssl_context*, *proxy* and *headers*: as in `TransportOptions`. *headers* are
       sent with each request.
 
@@ -123,6 +96,7 @@ class HttpClient:
         timeout: Seconds = 10.0,
         rate: float = 10.0,
         retry: Reconnect = RETRY,
+        keep_alive: bool = False,
         max_size: int = 64 * 1024 * 1024,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | Secret | None = None,
@@ -140,7 +114,8 @@ class HttpClient:
             self._server = Endpoint.of(url, _SCHEMES)
         finally:
             url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
-        self._sent = {name: secret(value) for name, value in self._options.headers.items()}
+        self._kept = KeptConnections() if keep_alive else None
+        self._always = self._prepared(self._options.headers)
         self._timeout = timeout
         self._retry = retry
         rate = arguments.number("rate", rate)
@@ -150,7 +125,7 @@ class HttpClient:
         self._closed = False
         server = self._server
         proxy_for(server.host, self._options.proxy, secure=server.secure)  # raises the ConfigError of an invalid one
-        self._limit = _SharedLimit.of(server.host, server.port, self._options.proxy, rate)
+        self._limit = SharedLimit.of(server.host, server.port, self._options.proxy, rate)
 
     def get(self, path: str, params: Parameters | None = None, headers: Headers | None = None) -> Response:
         """The response for *path*, which begins with `/`, with *params* as its query.
@@ -159,14 +134,17 @@ class HttpClient:
         status that is not 2xx, any other `ConnectFailed` if there is no complete response, and `ConfigError` for an
         invalid argument.
         """
-        endpoint = self._endpoint(path, params)
-        sent = self._headers(headers)
+        if path and not path.startswith("/"):  # or it would be a part of the host's name
+            raise ConfigError(f"path: {path!r} does not begin with /")
+        endpoint = self._server.below(path, query(params or {}))
+        sent = self._prepared(_merged(self._options.headers, headers)) if headers else self._always
         hidden = [value for value in (params or {}).values() if isinstance(value, Secret)]
+        asked = _Asked(endpoint, request(endpoint, sent.lines), [*sent.values, *hidden])
         attempt = ConnectAttempt(self._timeout)
         self._begin(attempt, endpoint.shown)
         try:
             with connecting(endpoint.shown, attempt, "timeout"):
-                return self._until_answered(endpoint, sent, hidden, attempt)
+                return self._until_answered(asked, attempt)
         finally:
             with self._lock:
                 self._running.discard(attempt)
@@ -178,24 +156,14 @@ class HttpClient:
             running = [*self._running]
         for attempt in running:
             attempt.abort()
-
-    # ---- what is sent
-
-    def _endpoint(self, path: str, params: Parameters | None) -> Endpoint:
-        """The endpoint of *path*; raises `ConfigError` if it does not begin with `/`."""
-        if path and not path.startswith("/"):  # or it would be a part of the host's name
-            raise ConfigError(f"path: {path!r} does not begin with /")
-        return self._server.below(path, _encoded(params or {}))
-
-    def _headers(self, more: Headers | None) -> Mapping[str, Secret]:
-        if not more:
-            return self._sent
-        checked = TransportOptions(headers=more).headers
-        both = (*self._sent.items(), *checked.items())
-        named = {name.lower(): (name, secret(value)) for name, value in both}
-        return dict(named.values())
+        if self._kept is not None:
+            self._kept.close()
 
     # ---- attempts
+
+    def _prepared(self, headers: Headers) -> _Sent:
+        lines = header_lines(self._server, headers, keep_alive=self._kept is not None)
+        return _Sent(lines, [secret(value) for value in headers.values()])
 
     def _begin(self, attempt: ConnectAttempt, where: str) -> None:
         with self._lock:
@@ -203,15 +171,14 @@ class HttpClient:
                 raise ConnectFailed(f"{where}: the client is closed")
             self._running.add(attempt)
 
-    def _until_answered(
-        self, endpoint: Endpoint, headers: Mapping[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
-    ) -> Response:
+    def _until_answered(self, asked: _Asked, attempt: ConnectAttempt) -> Response:
         backoff = Backoff(self._retry, apart=0.0)
+        where = asked.endpoint.shown
         while True:
-            self._await_turn(endpoint, attempt)
+            self._await_turn(where, attempt)
             try:
-                with connecting(endpoint.shown, attempt, "timeout"):
-                    return self._attempt(endpoint, headers, hidden, attempt)
+                with connecting(where, attempt, "timeout"):
+                    return self._attempt(asked, attempt)
             except ConnectFailed as error:
                 requested = error.retry_after if isinstance(error, RequestRejected) else 0.0
                 if requested:
@@ -222,31 +189,45 @@ class HttpClient:
             attempt.step = "waiting for the next attempt"
             _wait(pause, attempt)
 
-    def _await_turn(self, endpoint: Endpoint, attempt: ConnectAttempt) -> None:
+    def _await_turn(self, where: str, attempt: ConnectAttempt) -> None:
         attempt.step = "waiting for the rate limit"
         wait = self._limit.reserve(attempt.left())
         if wait is None:
-            raise ConnectFailed(
-                f"{endpoint.shown}: the rate limit allows no request within the {self._timeout:g} s of timeout"
-            )
+            raise ConnectFailed(f"{where}: the rate limit allows no request within the {self._timeout:g} s of timeout")
         _wait(wait, attempt)
 
-    def _attempt(
-        self, endpoint: Endpoint, headers: Mapping[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
-    ) -> Response:
+    def _attempt(self, asked: _Asked, attempt: ConnectAttempt) -> Response:
+        sock, answer = self._answer_on_kept(asked, attempt) or self._answer_on_new(asked, attempt)
+        with attempt.using(sock):
+            attempt.step = "reading the response"
+            if not 200 <= answer.status < 300:
+                raise _rejected(asked, answer)
+            body = answer.body(self._options.max_size)
+            attempt.done()
+        if self._kept is not None and body is not None and answer.leaves_open:
+            self._kept.keep(sock)
+        else:
+            sock.close()
+        if body is None:
+            raise ConnectFailed(f"{asked.endpoint.shown}: the response is over {self._options.max_size:,} bytes")
+        return Response(answer.status, answer.headers, body)
+
+    def _answer_on_kept(self, asked: _Asked, attempt: ConnectAttempt) -> tuple[socket.socket, ResponseHead] | None:
+        """A kept connection with the head of its answer; `None` if there is none, or the server has closed them."""
+        while self._kept is not None and (sock := self._kept.take()) is not None:
+            try:
+                return sock, _ask(sock, asked, attempt)
+            except (TimeoutError, Aborted):
+                raise
+            except OSError:
+                continue
+        return None
+
+    def _answer_on_new(self, asked: _Asked, attempt: ConnectAttempt) -> tuple[socket.socket, ResponseHead]:
+        endpoint = asked.endpoint
         proxy = proxy_for(endpoint.host, self._options.proxy, secure=endpoint.secure)
         sock = dial(endpoint, proxy, self._tls() if endpoint.secure else None, attempt)
-        with sock, attempt.using(sock):
-            attempt.step = "waiting for the response"
-            attempt.send(sock, memoryview(_request(endpoint, headers).reveal().encode()))
-            with ResponseHead(sock, attempt) as answer:
-                attempt.step = "reading the response"
-                if not 200 <= answer.status < 300:
-                    raise _rejected(endpoint, [*headers.values(), *hidden], answer)
-                body = answer.body(self._options.max_size)
-        if body is None:
-            raise ConnectFailed(f"{endpoint.shown}: the response is over {self._options.max_size:,} bytes")
-        return Response(answer.status, answer.headers, body)
+        return sock, _ask(sock, asked, attempt)
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:  # it takes some 20 ms to make
@@ -254,35 +235,26 @@ class HttpClient:
         return self._context
 
 
-def _encoded(params: Parameters) -> Secret:
-    pairs = [
-        (name, each if isinstance(each, Secret) else Secret(str(each)))
-        for name, value in params.items()
-        for each in ([value] if isinstance(value, str | int | Secret) else value)
-    ]
-    return Secret(urlencode([(name, value.reveal()) for name, value in pairs]))
+def _ask(sock: socket.socket, asked: _Asked, attempt: ConnectAttempt) -> ResponseHead:
+    with attempt.using(sock):
+        attempt.step = "waiting for the response"
+        attempt.send(sock, memoryview(asked.text.reveal().encode()))
+        return ResponseHead(sock, attempt)
 
 
-def _request(endpoint: Endpoint, headers: Mapping[str, Secret]) -> Secret:
-    given = {name.lower() for name in headers}
-    lines = [Secret(f"GET {endpoint.resource.reveal()} HTTP/1.1")]
-    if "host" not in given:
-        lines.append(Secret(f"Host: {endpoint.host_header}"))
-    if endpoint.authorization is not None and "authorization" not in given:
-        lines.append(Secret(f"Authorization: {endpoint.authorization.reveal()}"))
-    if "user-agent" not in given:
-        lines.append(Secret(f"User-Agent: rxfeed/{__version__}"))
-    lines += [Secret(f"{name}: {revealed(value)}") for name, value in headers.items()]
-    lines += [Secret("Accept-Encoding: identity"), Secret("Connection: close")]
-    return Secret("\r\n".join(line.reveal() for line in (*lines, Secret(""), Secret(""))))
+def _merged(headers: Headers, more: Headers) -> Headers:
+    """*headers* and *more*, which replaces those of the same name."""
+    checked = TransportOptions(headers=more).headers
+    return dict({name.lower(): (name, value) for name, value in (*headers.items(), *checked.items())}.values())
 
 
-def _rejected(endpoint: Endpoint, hidden: list[Secret], answer: ResponseHead) -> RequestRejected:
-    """The error for *answer*, with as much of its body as can be read, and without *hidden*."""
+def _rejected(asked: _Asked, answer: ResponseHead) -> RequestRejected:
+    """The error for *answer*, with as much of its body as can be read, and without what is hidden."""
+    endpoint = asked.endpoint
     body: bytes | None = b""
     with suppress(OSError):
         body = answer.body(_LARGEST_ERROR)
-    sent = [endpoint.query, endpoint.authorization or Secret(""), *hidden]
+    sent = [endpoint.query, endpoint.authorization or Secret(""), *asked.hidden]
     described = without_secrets((body or b"").decode(errors="replace"), sent)
     received = {name: without_secrets(value, sent) for name, value in answer.headers.items()}
     what = without_secrets(f"the server answered {answer}", sent)

@@ -47,11 +47,11 @@ def _connect(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: C
         login = basic(proxy.user, proxy.password)
         lines = Secret(f"{lines.reveal()}Proxy-Authorization: {login.reveal()}\r\n")
     attempt.send(sock, memoryview(f"{lines.reveal()}\r\n".encode()))
-    with ResponseHead(sock, attempt) as answer:
-        if not 200 <= answer.status < 300:
-            raise TunnelRefused(f"it answered {answer}")
-        if answer.unread():
-            raise TunnelRefused("it sent more than the head of its answer")
+    answer = ResponseHead(sock, attempt)
+    if not 200 <= answer.status < 300:
+        raise TunnelRefused(f"it answered {answer}")
+    if answer.unread():
+        raise TunnelRefused("it sent more than the head of its answer")
 
 
 def _socks4(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: ConnectAttempt) -> None:
