@@ -6,10 +6,11 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
+from typing import NamedTuple
 
 from rxfeed.audit.coverage import CoveredTimes, SessionCoverage
 from rxfeed.audit.reading import read_file
@@ -65,6 +66,9 @@ def audit(
     Rows are made of spans of *every* seconds (at least one), from *since* to *until*: by default, all of the recording.
     *venue*: that of files that do not name one.
 
+    Ids at the begin of the range are compared with the last ones before it, as far back as files were audited before.
+    So an audit of the whole recording, once, lets later ones of a part of it find all gaps.
+
     Finished files are read once: what was found in a folder is stored in it (`.audit-3600`), unless *store* is False,
     and its segments are marked as audited, so that a recorder may delete them. Raises `ConfigError` for invalid
     arguments, and if *path* does not exist or has no recording.
@@ -79,47 +83,58 @@ def audit(
     folder = Path(paths[0]) if store and len(paths) == 1 and Path(paths[0]).is_dir() else None
     parts = ordered(find(paths))
     found = audited_venue(parts, venue)
-    files, read = read_records(parts, chosen, span, folder, found)
-    return _result(files, read, parts, chosen, span)
+    return _result(read_records(parts, chosen, span, folder, found), parts, chosen, span)
+
+
+class AuditedFiles(NamedTuple):
+    """The records of the *files* in a range of time, of which *read* were read now.
+
+    *before*: where the files before them end, as far as those were audited; `None` if that is not known.
+    """
+
+    files: list[FileRecord]
+    before: FileRecord | None
+    read: int
+
+    @property
+    def all(self) -> list[FileRecord]:
+        return self.files if self.before is None else [self.before, *self.files]
 
 
 def read_records(
     parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue, *, store: bool = True
-) -> tuple[list[FileRecord], int]:
-    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there.
+) -> AuditedFiles:
+    """The records of those of *parts* with lines in the *chosen* time; with *folder*, they are stored there.
 
     Unless *store*, nothing is written: only what was stored before is used.
     A recorder may delete old segments meanwhile: the records are those of the files that are there at the end.
     """
     state = AuditState(folder, every)
-    wanted = {part.path for part in _neighbours(parts, chosen)}
-    files: list[FileRecord] = []
-    fresh: list[Part] = []
-    kept: list[FileRecord] = []
+    wanted = _wanted(parts, chosen)
+    records: dict[str, FileRecord] = {}
+    fresh = 0
     stored = time.monotonic()
-    for part in parts:
+    for place, part in enumerate(parts):
         record = state.get(part, venue)
-        if record is None and part.path in wanted:
+        if record is None and (part.path in wanted or part.completed is not None):
             with contextlib.suppress(FileNotFoundError):
                 record = read_file(part, every, venue)
-                fresh.append(part)
+                fresh += 1
         if record is not None:
-            kept.append(record)
-            if part.path in wanted:
-                files.append(record)
+            records[part.path] = record
         if store and fresh and time.monotonic() - stored > _STORED_EVERY:
-            known = (state.get(each, venue) for each in parts[len(kept) :])
-            state.write([*kept, *filter(None, known)])
+            known = (state.get(each, venue) for each in parts[place + 1 :])
+            state.write([*records.values(), *filter(None, known)])
             stored = time.monotonic()
     if fresh and store:
-        state.write(kept)
+        state.write(records.values())
     if folder is not None and store:
-        _mark(folder, parts, kept)
-    there = {Path(part.path).name for part in parts if os.path.lexists(part.path)}
-    unused = {Path(part.path).name: reason for part, reason in unused_repairs(parts)}
-    for name in sorted(unused):
-        log.warning("%s: its trades are not counted, since %s", name, unused[name])
-    files = [record for record in files if record.name in there and record.name not in unused]
+        _mark(folder, parts, records.values())
+    unused = {part.path: reason for part, reason in unused_repairs(parts)}
+    for path in sorted(unused):
+        log.warning("%s: its trades are not counted, since %s", Path(path).name, unused[path])
+    there = [part for part in parts if part.path not in unused and os.path.lexists(part.path)]
+    files = [records[part.path] for part in there if part.path in wanted and part.path in records]
     _warn_of_others(files, chosen)
     if malformed := [record for record in files if record.malformed]:
         log.warning(
@@ -127,7 +142,41 @@ def read_records(
             "of another venue, name that as venue",
             *(sum(record.malformed for record in malformed), len(malformed), venue.name, malformed[0].name),
         )
-    return files, len(fresh)
+    return AuditedFiles(files, last_of(_before(there, wanted, records)), fresh)
+
+
+def _wanted(parts: Sequence[Part], chosen: TimeRange) -> set[str]:
+    """The paths of the segments in the range and of one on either side of each, and of what completes these.
+
+    Ids between two files are compared, so that those beside the range are needed.
+    """
+    received = [part for part in parts if part.completed is None]
+    inside = {part.path for part in within(parts, chosen.since, chosen.until)}
+    wanted = [
+        part
+        for place, part in enumerate(received)
+        if any(each.path in inside for each in received[max(0, place - 1) : place + 2])
+    ]
+    completed = {(part.session, part.number) for part in wanted}
+    return {part.path for part in wanted} | {part.path for part in parts if part.completed in completed}
+
+
+def _before(parts: Sequence[Part], wanted: Container[str], records: Mapping[str, FileRecord]) -> list[FileRecord]:
+    """The known records of the files before the first of the *wanted* ones, back to one that was not audited.
+
+    A product may have its last trade before the range there, far from the first one in it.
+    """
+    received = [part for part in parts if part.completed is None]
+    end = next((place for place, part in enumerate(received) if part.path in wanted), 0)
+    begin = end
+    while begin and received[begin - 1].path in records:
+        begin -= 1
+    places = {(part.session, part.number) for part in received[begin:end]}
+    return [
+        records[part.path]
+        for part in parts
+        if part.path in records and (part.completed or (part.session, part.number)) in places
+    ]
 
 
 def audited_venue(parts: Sequence[Part], given: str | Venue | None) -> Venue:
@@ -154,7 +203,7 @@ def _warn_of_others(files: Sequence[FileRecord], chosen: TimeRange) -> None:
             log.warning("products: the recording has nothing of %s in this time; it has %s", product, others)
 
 
-def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
+def _mark(folder: Path, parts: list[Part], kept: Iterable[FileRecord]) -> None:
     """Mark the finished segments, after their records are on the disk."""
     sizes = {record.name: record.size for record in kept if not (record.open or record.unread)}
     names = [
@@ -168,21 +217,6 @@ def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
         mark_segments(folder, "audited", fresh, missing_ok=True)
     except OSError as error:
         log.warning("%s: segments cannot be marked as audited: %s", folder, error.strerror or error)
-
-
-def _neighbours(parts: list[Part], chosen: TimeRange) -> list[Part]:
-    """The parts with lines in the range, and one on either side of each, since ids between two files are compared."""
-    inside = {part.path for part in within(parts, chosen.since, chosen.until)}
-    return [
-        part
-        for place, part in enumerate(parts)
-        if _is_repair(part) or any(each.path in inside for each in parts[max(0, place - 1) : place + 2])
-    ]
-
-
-def _is_repair(part: Part) -> bool:
-    header = part.found.header if isinstance(part.found, Recording) else None
-    return header is not None and header.completed is not None
 
 
 def certified(
@@ -260,13 +294,14 @@ def _check_rows(
         )
 
 
-def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeRange, every: int) -> Audit:
+def _result(audited: AuditedFiles, parts: list[Part], chosen: TimeRange, every: int) -> Audit:
+    files = audited.files
     times = [(file.first_ns, file.last_ns) for file in files if file.last_ns]
     begin, end = (min(first for first, _ in times), max(last for _, last in times) + 1) if times else (0, 1)
     begin, end = max(begin, chosen.since), min(end, chosen.until)
     end = max(end, begin + 1)
-    _check_rows(files, begin, end, every, chosen.products)
-    rows, missing = certified(files, begin, end, every, chosen.products)
+    _check_rows(audited.all, begin, end, every, chosen.products)
+    rows, missing = certified(audited.all, begin, end, every, chosen.products)
     paths = {Path(part.path).name: part.path for part in parts}
     damaged = [
         AuditDamage(paths.get(file.name, file.name), file.damage[0], file.damage[2])
@@ -279,7 +314,7 @@ def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeR
         until=moment_of(end),
         every=every / 1e9,
         files=len(files),
-        read=read,
+        read=audited.read,
         sessions=len({file.session for file in files if file.of is None}),
         rows=tuple(rows),
         missing=tuple(missing),

@@ -119,8 +119,8 @@ def repair(
     chosen = TimeRange(products, since, until)
     parts = ordered(find([folder]))
     found = audited_venue(parts, venue)
-    files, _ = read_records(parts, chosen, round(HOUR) * 10**9, folder, found, store=not dry_run)
-    for damaged in [file for file in files if file.damage is not None and not file.open]:
+    audited = read_records(parts, chosen, round(HOUR) * 10**9, folder, found, store=not dry_run)
+    for damaged in [file for file in audited.files if file.damage is not None and not file.open]:
         log.warning(
             "repair: %s cannot be read from line %d on: trades in it may be missing without an id that shows it; see "
             "rxfeed audit",
@@ -128,14 +128,14 @@ def repair(
         )
     received, _ = without_repairs(parts)
     owners = {(part.session, part.number): part for part in received if _is_segment(part)}
-    gaps = _by_owner(files, chosen)
+    gaps = _by_owner(audited.all, chosen)
     if dry_run:
         listed = [
             RepairedGap(product=gap.product, first=gap.first, last=gap.last) for each in gaps.values() for gap in each
         ]
         return RepairSummary(gaps=tuple(listed), dry_run=True)
     with _alone(folder):
-        known = {place: _segment(place, owners, found) for place in _damaged_repairs(parts, files)}
+        known = {place: _segment(place, owners, found) for place in _damaged_repairs(parts, audited.files)}
         written = [str(each.path) for each in known.values() if each is not None and each.rewrite()]
         if not gaps:
             return RepairSummary(files=tuple(written))

@@ -60,6 +60,12 @@ class Part(NamedTuple):
         return bounds_of(self.path) is not None or time.time() - Path(self.path).stat().st_mtime > _LONGEST_PAUSE
 
     @property
+    def completed(self) -> tuple[str, int] | None:
+        """The session and number of the segment that this one completes; `None` for one of received messages."""
+        header = self.found.header if isinstance(self.found, Recording) else None
+        return None if header is None else header.completed
+
+    @property
     def gap(self) -> RecordingDamaged | None:
         """The missing segments as an error; `None` if none is missing."""
         if not self.missing:
@@ -180,11 +186,10 @@ def without_repairs(parts: Sequence[Part]) -> tuple[list[Part], Repairs]:
     received: list[Part] = []
     repairs: dict[tuple[str, int], Part] = {}
     for part in parts:
-        header = part.found.header if isinstance(part.found, Recording) else None
-        if header is None or header.completed is None:
+        if part.completed is None:
             received.append(part)
         else:
-            repairs[header.completed] = part
+            repairs[part.completed] = part
     return received, repairs
 
 

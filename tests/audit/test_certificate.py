@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxfeed.audit import Audit, audit
+from rxfeed.audit import Audit, audit, repair
 from rxfeed.audit.proof import Proof
 from rxfeed.audit.reading import read_file
 from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
@@ -297,3 +297,36 @@ def test_missing_id_belongs_before_the_first_line_that_shows_it(
         for each in range(hole.first, hole.last + 1):
             first = min((at, line) for at, line, n, is_run in shown if (n > each if is_run else each <= n <= end))
             assert (hole.place.session, hole.place.line) == (str(first[0]), first[1])
+
+
+# ---- a range of a recording
+
+
+def test_last_trade_long_before_the_range_shows_a_gap_between_sessions(tmp_path: Path) -> None:
+    """An earlier audit knows it, and the files from there to the range are not read again."""
+    write(tmp_path, [*opening("matches", products=[PRODUCT, "ETH-USD"]), *(match(each, NS + each) for each in (1, 2))])
+    for number in (2, 3, 4):
+        ns = NS + number * HOUR
+        write(tmp_path, [match(number, ns, "ETH-USD")], number=number, ns=ns)
+    begin = NS + 5 * HOUR
+    write(tmp_path, [*opening("matches", ns=begin), match(9, begin + SECOND)], session="aa", ns=begin)
+    assert holes(audit(tmp_path)) == [(3, 8)]
+    found = audit(tmp_path, since=moment_of(begin))
+    assert (holes(found), states(found), found.status, found.read) == ([(3, 8)], ["missing"], 3, 0)
+    (gap,) = repair(tmp_path, since=moment_of(begin), dry_run=True).gaps
+    assert (gap.product, gap.first, gap.last) == (PRODUCT, 3, 8)
+
+
+def test_files_before_the_range_count_as_far_as_they_are_known(tmp_path: Path) -> None:
+    """What is between two known ones may have the trades that are not in either."""
+    for number in (1, 2, 3, 4, 5):
+        ns = NS + number * HOUR
+        lines = (
+            [match(number, ns), match(number, ns, "ETH-USD")] if number in (1, 3) else [match(number, ns, "ETH-USD")]
+        )
+        write(tmp_path, [*(opening("matches", ns=ns) if number == 1 else []), *lines], number=number, ns=ns)
+    audit(tmp_path)
+    write(tmp_path, [match(3, NS + 3 * HOUR), match(2, NS + 3 * HOUR)], number=3, ns=NS + 3 * HOUR)
+    write(tmp_path, [match(4, NS + 6 * HOUR)], number=6, ns=NS + 6 * HOUR)
+    found = audit(tmp_path, since=moment_of(NS + 6 * HOUR))
+    assert (holes(found), found.read) == ([], 1)

@@ -30,7 +30,7 @@ from rxfeed.recording.format import (
     lost_line,
 )
 from rxfeed.recording.timestamps import moment_of
-from tests.audit.test_certificate import PRODUCT, SECOND, holes, opening
+from tests.audit.test_certificate import PRODUCT, SECOND, holes, match, opening
 from tests.support.collect import Collected
 from tests.support.make import ticker
 from tests.support.segments import NS, packed, write
@@ -336,3 +336,18 @@ def test_repaired_trades_hide_no_later_loss_of_their_product(merge: bool, tmp_pa
     assert [each.trade_id for each in got.items if isinstance(each, Trade)] == [*range(1, 19)]
     first, second = (each.epoch for each in got.items if isinstance(each, Ticker) and each.product_id == PRODUCT)
     assert second > first
+
+
+def test_repair_before_the_range_makes_no_trade_missing(tmp_path: Path) -> None:
+    """The segments with the trades between the two are not read."""
+    received(tmp_path)
+    for number in (2, 3, 4):
+        ns = NS + number * 3600 * SECOND
+        own = {2: (60, 61), 4: (62, 63)}.get(number, ())
+        lines = [match(number, ns, "ETH-USD"), *(frame_line(frame(each), ns, 1) for each in own)]
+        write(tmp_path, lines, number=number, ns=ns)
+    completed(tmp_path, [trade(each) for each in MISSING])
+    begin = moment_of(NS + 4 * 3600 * SECOND)
+    assert audit(tmp_path, since=begin, store=False).missing == ()
+    assert repair(tmp_path, since=begin, dry_run=True).gaps == ()
+    assert audit(tmp_path).missing == audit(tmp_path, since=begin).missing == ()
