@@ -4,6 +4,7 @@ Rules:
 - A batch is audited together with the end of what was exported before. So a gap between two exports is in the later
   one.
 - Trades that are named at the end of a batch, and have not come, are in the next one, if they do not come there either.
+- A clock that was wrong can begin a recording in 1970. Of the hours from there on, only those near messages have rows.
 - A repair of a segment that was exported before has a row of its own, in which the repaired trades are no longer
   missing. So the sums over all exports are those of an audit of all files.
 """
@@ -20,6 +21,9 @@ from rxfeed.audit import AuditRow, AuditState, FileRecord, certified, last_of, r
 from rxfeed.market import Message, Trade
 from rxfeed.recording import Part, TimeRange, ns_of
 from rxfeed.venues import Venue
+
+_LONGEST_OFFLINE = 90 * 24 * HOUR
+"""So long before and after its messages, an archive has rows for the hours without a connection."""
 
 
 class Certified:
@@ -69,7 +73,9 @@ class Certified:
         end = min(max(last for _, last in times) + 1, self._chosen.until)
         if begin >= end:
             return
-        rows, missing = certified(self._all, begin, end, HOUR, self._chosen.products, continues=True)
+        rows, missing = certified(
+            self._all, begin, end, HOUR, self._chosen.products, continues=True, within=_LONGEST_OFFLINE
+        )
         gaps = Counter((each.product, each.channel, max(ns_of(each.after), begin) // HOUR) for each in missing)
         numbered = {row.product for row in rows if row.channel == self._venue.repairable}
         for row in rows:

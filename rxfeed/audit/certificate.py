@@ -227,13 +227,16 @@ def certified(
     products: Container[str | None] | None = None,
     *,
     continues: bool = False,
+    within: int | None = None,
 ) -> tuple[list[AuditRow], list[MissingNumbers]]:
     """What is proven by *files*, in spans of *every* nanoseconds from *begin* to *end*, and what is missing.
 
-    *continues*: more files follow, in which ids may come that are named and have not come.
+    *continues*: more files follow, in which ids may come that are named and have not come. *within*: only spans so many
+    nanoseconds before or after a message.
     """
     coverage = CoveredTimes(files)
-    grid = SpanGrid(begin, end, every, coverage)
+    near = None if within is None else [(ns - within, ns + within) for ns in _times_of_messages(files)]
+    grid = SpanGrid(begin, end, every, coverage, near)
     gaps, lost = [gap for file in files for gap in file.gaps], lost_of(files)
     rows: list[AuditRow] = []
     missing: list[MissingNumbers] = []
@@ -244,6 +247,11 @@ def certified(
             rows += own
             missing += lacking
     return rows, missing
+
+
+def _times_of_messages(files: Sequence[FileRecord]) -> set[int]:
+    ends = {ns for file in files if file.last_ns for ns in (file.first_ns, file.last_ns)}
+    return ends | {count.ns for file in files for pair in file.pairs for count in pair.counts}
 
 
 def last_of(files: Sequence[FileRecord]) -> FileRecord | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rxfeed.audit.coverage import CoveredTimes, Spans
 from rxfeed.audit.proof import Hole, Proof
@@ -45,11 +45,18 @@ def pair_audits(files: Sequence[FileRecord], coverage: CoveredTimes) -> list[Pai
 
 
 class SpanGrid:
-    """The spans of *every* nanoseconds from *since* to *until*; those of the first and the last message are cut."""
+    """The spans of *every* nanoseconds from *since* to *until*; those of the first and the last message are cut.
 
-    def __init__(self, since: int, until: int, every: int, coverage: CoveredTimes) -> None:
+    *near*: only spans that have a part of these.
+    """
+
+    def __init__(
+        self, since: int, until: int, every: int, coverage: CoveredTimes, near: Iterable[tuple[int, int]] | None = None
+    ) -> None:
         self.since, self.until, self.every = since, until, every
-        self.starts = range(since // every * every, max(until, since + 1), every)
+        self.starts: Sequence[int] = range(since // every * every, max(until, since + 1), every)
+        if near is not None:
+            self.starts = [start for part in _aligned(near, every) for start in part if start in self.starts]
         self.online = coverage.online.by_grid(self.starts, every)
         begun = max(since, coverage.online.all[0][0] if coverage.online.all else until)
         self.offline = Spans([(begun, until)] if begun < until else []).minus(coverage.online)
@@ -57,6 +64,12 @@ class SpanGrid:
 
     def bounds(self, start: int) -> tuple[int, int]:
         return max(start, self.since), min(start + self.every, self.until)
+
+
+def _aligned(near: Iterable[tuple[int, int]], every: int) -> Iterator[range]:
+    """The begins of the spans with a part of *near*, each once, in order."""
+    whole = Spans((begin // every * every, (end // every + 1) * every) for begin, end in near)
+    return (range(begin, end, every) for begin, end in whole.all)
 
 
 def rows_of(

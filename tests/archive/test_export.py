@@ -9,7 +9,9 @@ import pytest
 
 from rxfeed.archive import TableName, export
 from rxfeed.errors import ConfigError
+from tests.audit.test_certificate import HOUR, match, opening
 from tests.support import archives as a
+from tests.support.segments import NS, write
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 REAL = [("coinbase-exchange-2021-04-17", "coinbase_exchange"), ("coinbase-advanced-2026-08-09", "coinbase_advanced")]
@@ -100,3 +102,16 @@ def test_export_in_floats_has_the_nearest_floats(recordings: Path, tmp_path: Pat
 def test_unknown_table_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="tables"):
         export(tmp_path, tmp_path / "out", tables=["trade"])  # pyright: ignore[reportArgumentType]  # the point
+
+
+def test_clock_that_began_in_1970_makes_no_rows_up_to_now(tmp_path: Path) -> None:
+    """The hours without a connection have rows near messages: ninety days after and before them, here."""
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    first = [*opening("matches", ns=HOUR), match(1, HOUR), match(2, NS), match(5, NS + 2 * HOUR)]
+    write(folder, first, ns=HOUR)
+    export(folder, tmp_path / "archive", every=None)
+    found = a.rows(tmp_path / "archive", "coverage", ("hour", "table_name", "state", "missing"))
+    trades = [row for row in found if row[2] == "trades"]
+    assert len(trades) == 2 * 90 * 24 + 4
+    assert [row[3:] for row in trades if row[1] >= NS] == [("missing", 2), ("missing", 0), ("missing", 0)]
