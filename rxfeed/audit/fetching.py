@@ -46,6 +46,8 @@ class PastTrades:
         self._client = HttpClient(url, timeout=_TIMEOUT, rate=venue.rest.requests_per_second, keep_alive=True)
         self._closed = threading.Event()
         self.requests = 0
+        self.most_trades = self._rules.most_trades
+        """Of a page."""
 
     def fetch(self, product: str, first: int, last: int, before_ns: int) -> dict[int, Trade]:
         """The trades *first* to *last* that the exchange has; they came before *before_ns*.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from os import PathLike
@@ -14,12 +13,11 @@ from pathlib import Path
 import msgspec
 
 from rxfeed.audit.certificate import HOUR, audited_venue, read_records
-from rxfeed.audit.coverage import CoveredTimes
 from rxfeed.audit.fetching import PastTrades
+from rxfeed.audit.open_gaps import Fetched, OpenGap, fetched_gaps, open_gaps
 from rxfeed.audit.proof import Hole
 from rxfeed.audit.records import FileRecord
 from rxfeed.audit.rest_segment import Insertion, RestSegment, inserted
-from rxfeed.audit.rows import lost_of, pair_audits, split
 from rxfeed.audit.trade_times import Bounds, bounds_of_holes, check_times
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.market import Trade
@@ -27,9 +25,6 @@ from rxfeed.recording import HAS_LOCKS, Part, Recording, TimeRange, find, ns_of,
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.audit")
-
-MOST = 1_000_000
-"""Trades of one gap that are requested; a larger one is hardly a gap."""
 
 
 class RepairedGap(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,21 +73,6 @@ class RepairSummary(msgspec.Struct, frozen=True, kw_only=True):
         return 3 if self.lost else 0
 
 
-class _Gap(msgspec.Struct):
-    """Missing ids in a row, by the places where they belong."""
-
-    product: str
-    holes: list[Hole]
-
-    @property
-    def first(self) -> int:
-        return self.holes[0].first
-
-    @property
-    def last(self) -> int:
-        return self.holes[-1].last
-
-
 def repair(
     path: str | PathLike[str],
     *,
@@ -128,7 +108,7 @@ def repair(
         )
     received, _ = without_repairs(parts)
     owners = {(part.session, part.number): part for part in received if _is_segment(part)}
-    gaps = _by_owner(audited.all, chosen)
+    gaps = open_gaps(audited.all, chosen)
     if dry_run:
         listed = [
             RepairedGap(product=gap.product, first=gap.first, last=gap.last) for each in gaps.values() for gap in each
@@ -148,7 +128,7 @@ def repair(
 
 
 def _repaired_gaps(
-    gaps: dict[tuple[str, int], list[_Gap]],
+    gaps: dict[tuple[str, int], list[OpenGap]],
     client: PastTrades,
     owners: dict[tuple[str, int], Part],
     venue: Venue,
@@ -160,8 +140,8 @@ def _repaired_gaps(
         segments = {place: _segment(place, owners, venue) for place in _places(several)}
         times = bounds_of_holes((hole for gap in several for hole in gap.holes), owners, venue)
         changed: set[tuple[str, int]] = set()
-        for gap in several:
-            result = _repaired(gap, client, segments, changed, times)
+        for gap, fetched in fetched_gaps(several, client):
+            result = _repaired(gap, fetched, segments, changed, times)
             if progress is not None:
                 progress(result)
             yield result
@@ -197,38 +177,7 @@ def _is_segment(part: Part) -> bool:
     return isinstance(part.found, Recording) and part.found.header is not None
 
 
-def _by_owner(files: list[FileRecord], chosen: TimeRange) -> dict[tuple[str, int], list[_Gap]]:
-    """The gaps to repair, by the segment in which they end; in the order of the recording."""
-    lost = lost_of(files)
-    gaps: list[_Gap] = []
-    for audit in pair_audits(files, CoveredTimes(files)):
-        product = audit.product
-        if audit.proof is None or product is None or not audit.by_trades:
-            continue
-        if chosen.products is not None and product not in chosen.products:
-            continue
-        open_gap: _Gap | None = None
-        for hole in audit.proof.holes():
-            if hole.place.ns < chosen.since or hole.after_ns >= chosen.until:
-                continue
-            for first, last, is_lost in split(hole, lost.get(product, ())):
-                if is_lost:
-                    continue
-                piece = Hole(first, last, hole.after_ns, hole.place)
-                if open_gap is not None and open_gap.last + 1 == first:
-                    open_gap.holes.append(piece)
-                else:
-                    open_gap = _Gap(product, [piece])
-                    gaps.append(open_gap)
-    by_owner: dict[tuple[str, int], list[_Gap]] = defaultdict(list)
-    for gap in gaps:
-        place = gap.holes[-1].place
-        by_owner[place.session, place.number].append(gap)
-    order = [(file.session, file.number) for file in files]
-    return {place: by_owner[place] for place in order if place in by_owner}
-
-
-def _places(gaps: Iterable[_Gap]) -> set[tuple[str, int]]:
+def _places(gaps: Iterable[OpenGap]) -> set[tuple[str, int]]:
     return {(hole.place.session, hole.place.number) for gap in gaps for hole in gap.holes}
 
 
@@ -246,8 +195,8 @@ def _existing(path: Path) -> list[str]:
 
 
 def _repaired(
-    gap: _Gap,
-    client: PastTrades,
+    gap: OpenGap,
+    fetched: Fetched,
     segments: dict[tuple[str, int], RestSegment | None],
     changed: set[tuple[str, int]],
     times: Mapping[Hole, Bounds],
@@ -256,10 +205,10 @@ def _repaired(
     files = [segments[hole.place.session, hole.place.number] for hole in gap.holes]
     if None in files:
         return RepairedGap(**about, error="it ends in a file that is no segment of rxfeed")
-    if gap.last - gap.first >= MOST:
-        return RepairedGap(**about, error=f"it has over {MOST:,} trades, which is hardly a gap")
+    if isinstance(fetched, str):
+        return RepairedGap(**about, error=fetched)
+    found = {number: fetched[number] for number in range(gap.first, gap.last + 1) if number in fetched}
     try:
-        found = client.fetch(gap.product, gap.first, gap.last, gap.holes[-1].place.ns)
         for hole in gap.holes:
             own = (found[number] for number in range(hole.first, hole.last + 1) if number in found)
             check_times(gap.product, own, times[hole])

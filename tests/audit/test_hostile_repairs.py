@@ -351,3 +351,14 @@ def test_repair_before_the_range_makes_no_trade_missing(tmp_path: Path) -> None:
     assert audit(tmp_path, since=begin, store=False).missing == ()
     assert repair(tmp_path, since=begin, dry_run=True).gaps == ()
     assert audit(tmp_path).missing == audit(tmp_path, since=begin).missing == ()
+
+
+def test_gaps_within_a_page_are_requested_together(tmp_path: Path) -> None:
+    gone = [*range(4, 59, 4)]
+    came = [frame_line(frame(each), NS + each * SECOND, 0) for each in range(1, 60) if each not in gone]
+    write(tmp_path, [*opening("matches"), *came])
+    with exchange(all_trades) as url:
+        done = repair(tmp_path, rest_url=url)
+    assert [(gap.first, gap.repaired) for gap in done.gaps] == [(each, 1) for each in gone]
+    assert done.requests == 1
+    assert audit(tmp_path).missing == ()
