@@ -30,11 +30,12 @@ class ConnectAttempt:
         self._until = time.monotonic() + timeout
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._aborted = False
+        self.aborted = False
+        """`abort()` was called."""
 
     def left(self) -> float:
         """The remaining seconds; raises `TimeoutError` at the deadline and `Aborted` after `abort()`."""
-        if self._aborted:
+        if self.aborted:
             raise Aborted("the attempt was aborted")
         left = self._until - time.monotonic()
         if left <= 0:
@@ -44,7 +45,7 @@ class ConnectAttempt:
     def abort(self) -> None:
         """Make the attempt raise `Aborted` at once; from any thread."""
         with self._lock:
-            self._aborted = True
+            self.aborted = True
             self.signal.set()
             if self._socket is not None:
                 # Not SSLSocket.shutdown, which removes the TLS state that a handshake is using.
@@ -69,7 +70,7 @@ class ConnectAttempt:
     def _hold(self, sock: socket.socket | None) -> None:
         with self._lock:
             self._socket = sock
-            if self._aborted and sock is not None:
+            if self.aborted and sock is not None:
                 raise Aborted("the attempt was aborted")
 
     # ---- reading and writing within the deadline
@@ -77,7 +78,10 @@ class ConnectAttempt:
     def receive_into(self, sock: socket.socket, buffer: memoryview) -> int:
         """The number of bytes that were read into *buffer*; 0 at the end of the stream."""
         sock.settimeout(self.left())
-        return sock.recv_into(buffer)
+        count = sock.recv_into(buffer)
+        if count == 0 and self.aborted:  # `abort` has ended the stream
+            raise Aborted("the attempt was aborted")
+        return count
 
     def receive(self, sock: socket.socket, size: int) -> bytes:
         """Exactly *size* bytes from *sock*."""

@@ -47,7 +47,8 @@ def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_time
     except (Aborted, UpgradeBroken, ResponseInvalid) as error:
         raise errors.ConnectFailed(f"{where}: {error}") from error
     except OSError as error:
-        raise errors.ConnectFailed(f"{where}: {attempt.step}: {error}") from error
+        what = "the attempt was aborted" if attempt.aborted else f"{attempt.step}: {error}"
+        raise errors.ConnectFailed(f"{where}: {what}") from error
 
 
 def lost(error: OSError) -> errors.ConnectionLost:

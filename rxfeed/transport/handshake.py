@@ -9,13 +9,12 @@ import os
 import socket
 from collections.abc import Mapping
 
-from rxfeed.secrets import REDACTED, Secret, revealed, secret
+from rxfeed.secrets import Secret, revealed
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.head import ResponseHead
+from rxfeed.transport.hidden import HiddenTexts
 
-# Shorter texts, such as flags, are not redacted, because they occur in unrelated words.
-_SHORTEST_SECRET = 6
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -43,12 +42,10 @@ def upgrade(
     attempt.step = "sending the handshake"
     attempt.send(sock, memoryview(_request(endpoint, headers, key).reveal().encode()))
     attempt.step = "waiting for the response to the handshake"
-    answer = ResponseHead(sock, attempt)
+    answer = ResponseHead(sock, attempt, HiddenTexts.of(endpoint, headers))
     if answer.status != 101:
         remedy = ": set url to that address" if answer.redirects else ""
-        sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
-        received = {name: without_secrets(value, sent) for name, value in answer.headers.items()}
-        raise UpgradeRefused(without_secrets(f"the server answered {answer}{remedy}", sent), answer.status, received)
+        raise UpgradeRefused(f"the server answered {answer}{remedy}", answer.status, answer.shown_headers)
     _check(answer.headers, key)
     attempt.server_date = answer.headers.get("date", "")[:_LONGEST_DATE]
     return answer.unread()
@@ -69,14 +66,6 @@ def _request(endpoint: Endpoint, headers: Mapping[str, str | Secret], key: str) 
         lines.append(Secret(f"Authorization: {endpoint.authorization.reveal()}"))
     lines += [Secret(f"{name}: {revealed(value)}") for name, value in headers.items()]
     return Secret("\r\n".join(line.reveal() for line in (*lines, Secret(""), Secret(""))))
-
-
-def without_secrets(text: str, secrets: list[Secret]) -> str:
-    """*text* of a server without *secrets*, which it may repeat."""
-    for each in secrets:
-        if len(each.reveal()) >= _SHORTEST_SECRET:
-            text = text.replace(each.reveal(), REDACTED)
-    return text
 
 
 def _check(headers: Mapping[str, str], key: str) -> None:

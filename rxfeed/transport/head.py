@@ -16,6 +16,7 @@ import socket
 
 from rxfeed.secrets import shown_url
 from rxfeed.transport.connect_attempt import ConnectAttempt
+from rxfeed.transport.hidden import HiddenTexts
 from rxfeed.transport.received_bytes import ReceivedBytes, ResponseInvalid
 
 LARGEST_HEAD = 64 * 1024
@@ -34,12 +35,13 @@ _HEADERS = "headers"
 
 
 class ResponseHead:
-    """The head of a response: `status`, `reason`, and `headers` with lower-case names.
+    """The head of a response: `status`, and `headers` with lower-case names; no error shows what is *hidden*.
 
     Raises `OSError` and `ResponseInvalid`.
     """
 
-    def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
+    def __init__(self, sock: socket.socket, attempt: ConnectAttempt, hidden: HiddenTexts) -> None:
+        self._hidden = hidden
         self._received = ReceivedBytes(sock, attempt)
         while self._is_interim():
             pass
@@ -49,14 +51,23 @@ class ResponseHead:
         line = self._received.until(_END_OF_LINE, LARGEST_HEAD, _HEADERS).decode("latin-1")
         found = _STATUS_LINE.fullmatch(line)
         if found is None:
-            raise _not_http(f"its first line is {line!r}")
-        self._minor, self.status, self.reason = found[1], int(found[2]), shown(found[3] or "")
-        self.headers = _headers(self._received.until(_END_OF_HEADERS, LARGEST_HEAD, _HEADERS).decode("latin-1"))
+            raise self._not_http("its first line is", line)
+        self._minor, self.status, self._reason = found[1], int(found[2]), found[3] or ""
+        self.headers = self._parsed(self._received.until(_END_OF_HEADERS, LARGEST_HEAD, _HEADERS).decode("latin-1"))
         return 100 <= self.status < 200 and self.status != 101
 
     def __str__(self) -> str:
         text = f"{self.status} {self.reason}".rstrip()
-        return f"{text}, a redirect to {_without_secrets(self.headers['location'])}" if self.redirects else text
+        return f"{text}, a redirect to {self._location}" if self.redirects else text
+
+    @property
+    def reason(self) -> str:
+        return shown(self._without_hidden(self._reason))
+
+    @property
+    def shown_headers(self) -> dict[str, str]:
+        """`headers`, without what is hidden."""
+        return {name: self._without_hidden(value) for name, value in self.headers.items()}
 
     @property
     def redirects(self) -> bool:
@@ -74,11 +85,11 @@ class ResponseHead:
 
     def body(self, largest: int) -> bytes | None:
         """The whole body; `None` if it has over *largest* bytes."""
-        coding = self.headers.get("transfer-encoding", "").lower()
+        coding = self.headers.get("transfer-encoding", "")
         if self.status in _WITHOUT_BODY:
             return b""
-        if coding not in ("", "chunked"):
-            raise _not_http(f"Transfer-Encoding is {coding!r}")
+        if coding.lower() not in ("", "chunked"):
+            raise self._not_http("Transfer-Encoding is", coding)
         if coding:
             body = self._chunks(largest)
         elif self._is_bounded:
@@ -97,7 +108,7 @@ class ResponseHead:
         lengths = {each.strip() for each in given.split(",")}
         length = lengths.pop()
         if lengths or not _LENGTH.fullmatch(length):
-            raise _not_http(f"Content-Length is {given!r}")
+            raise self._not_http("Content-Length is", given)
         return self._piece(int(length), 0) if int(length) <= largest else None
 
     def _chunks(self, largest: int) -> bytearray | None:
@@ -106,7 +117,7 @@ class ResponseHead:
             line = self._line_of_chunk(len(body))
             found = _SIZE.fullmatch(line)
             if found is None:
-                raise _not_http(f"a chunk begins with {line!r}")
+                raise self._not_http("a chunk begins with", line.decode("latin-1"))
             size = int(found[1], 16)
             if size == 0:
                 while self._line_of_chunk(len(body)):  # headers after the body
@@ -116,7 +127,7 @@ class ResponseHead:
                 return None
             body += self._piece(size, len(body))
             if self._line_of_chunk(len(body)):
-                raise _not_http("a chunk is longer than its size")
+                raise self._not_http("a chunk is longer than its size")
 
     def _line_of_chunk(self, before: int) -> bytes:
         try:
@@ -130,32 +141,36 @@ class ResponseHead:
             raise _ended(before + len(piece))
         return piece
 
+    @property
+    def _location(self) -> str:
+        location = self.headers["location"]
+        return shown(self._without_hidden(shown_url(location) if "://" in location else location.partition("?")[0]))
 
-def _headers(text: str) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    name = ""
-    for line in text.replace("\r\n", "\n").split("\n") if text else ():
-        if name and line[:1] in (" ", "\t"):
-            headers[name] = f"{headers[name]} {line.strip()}".strip()
-            continue
-        found = _HEADER.fullmatch(line)
-        if found is None:
-            raise _not_http("a line of its headers has no name and colon")  # the line itself may have a secret
-        name, value = found[1].lower(), found[2].strip()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    def _parsed(self, text: str) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        name = ""
+        for line in text.replace("\r\n", "\n").split("\n") if text else ():
+            if name and line[:1] in (" ", "\t"):
+                headers[name] = f"{headers[name]} {line.strip()}".strip()
+                continue
+            found = _HEADER.fullmatch(line)
+            if found is None:
+                raise self._not_http("a header is", line)
+            name, value = found[1].lower(), found[2].strip()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
 
+    def _not_http(self, what: str, text: str | None = None) -> ResponseInvalid:
+        return ResponseInvalid(
+            f"the response is not HTTP: {what}" + ("" if text is None else f" {shown(self._without_hidden(text))!r}")
+        )
 
-def _not_http(reason: str) -> ResponseInvalid:
-    return ResponseInvalid(f"the response is not HTTP: {shown(reason)}")
+    def _without_hidden(self, text: str) -> str:
+        return self._hidden.without(text.encode("latin-1")).decode("latin-1")
 
 
 def _ended(size: int) -> ConnectionResetError:
     return ConnectionResetError(f"the connection ended after {size:,} bytes of the body")
-
-
-def _without_secrets(location: str) -> str:
-    return shown(shown_url(location) if "://" in location else location.partition("?")[0])
 
 
 def shown(text: str) -> str:

@@ -28,17 +28,18 @@ import msgspec
 
 from rxfeed.core import Backoff, Reconnect, Seconds, arguments
 from rxfeed.errors import CertificateInvalid, ConfigError, ConnectFailed, RequestRejected
-from rxfeed.secrets import Secret, secret
+from rxfeed.secrets import Secret
 from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.exceptions import connecting
-from rxfeed.transport.handshake import without_secrets
 from rxfeed.transport.head import ResponseHead, shown
+from rxfeed.transport.hidden import HiddenTexts
 from rxfeed.transport.http_request import Headers, Parameters, header_lines, query, request
 from rxfeed.transport.kept_connections import KeptConnections
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
+from rxfeed.transport.received_bytes import ResponseInvalid
 from rxfeed.transport.retry_after import retry_after
 from rxfeed.transport.shared_limit import SharedLimit
 
@@ -58,19 +59,12 @@ class Response(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class _Sent(msgspec.Struct, frozen=True):
-    """The header lines of a request, and the values in them that a server may repeat in an error."""
-
-    lines: Secret
-    values: list[Secret]
-
-
 class _Asked(msgspec.Struct, frozen=True):
     """A request, its text, and what is hidden in errors."""
 
     endpoint: Endpoint
     text: Secret
-    hidden: list[Secret]
+    hidden: HiddenTexts
 
 
 class HttpClient:
@@ -115,7 +109,7 @@ class HttpClient:
         finally:
             url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
         self._kept = KeptConnections() if keep_alive else None
-        self._always = self._prepared(self._options.headers)
+        self._usual_lines = self._lines(self._options.headers)
         self._timeout = timeout
         self._retry = retry
         rate = arguments.number("rate", rate)
@@ -137,9 +131,12 @@ class HttpClient:
         if path and not path.startswith("/"):  # or it would be a part of the host's name
             raise ConfigError(f"path: {path!r} does not begin with /")
         endpoint = self._server.below(path, query(params or {}))
-        sent = self._prepared(_merged(self._options.headers, headers)) if headers else self._always
-        hidden = [value for value in (params or {}).values() if isinstance(value, Secret)]
-        asked = _Asked(endpoint, request(endpoint, sent.lines), [*sent.values, *hidden])
+        sent = _merged(self._options.headers, headers) if headers else self._options.headers
+        lines = self._lines(sent) if headers else self._usual_lines
+        secrets = (value for value in (params or {}).values() if isinstance(value, Secret))
+        asked = _Asked(
+            endpoint, request(endpoint, lines), HiddenTexts.of(self._server, sent, [endpoint.query, *secrets])
+        )
         attempt = ConnectAttempt(self._timeout)
         self._begin(attempt, endpoint.shown)
         try:
@@ -161,9 +158,8 @@ class HttpClient:
 
     # ---- attempts
 
-    def _prepared(self, headers: Headers) -> _Sent:
-        lines = header_lines(self._server, headers, keep_alive=self._kept is not None)
-        return _Sent(lines, [secret(value) for value in headers.values()])
+    def _lines(self, headers: Headers) -> Secret:
+        return header_lines(self._server, headers, keep_alive=self._kept is not None)
 
     def _begin(self, attempt: ConnectAttempt, where: str) -> None:
         with self._lock:
@@ -217,7 +213,10 @@ class HttpClient:
         while self._kept is not None and (sock := self._kept.take()) is not None:
             try:
                 return sock, _ask(sock, asked, attempt)
-            except (TimeoutError, Aborted):
+            except TimeoutError:
+                self._kept.discard()
+                raise
+            except Aborted:
                 raise
             except OSError:
                 continue
@@ -239,7 +238,7 @@ def _ask(sock: socket.socket, asked: _Asked, attempt: ConnectAttempt) -> Respons
     with attempt.using(sock):
         attempt.step = "waiting for the response"
         attempt.send(sock, memoryview(asked.text.reveal().encode()))
-        return ResponseHead(sock, attempt)
+        return ResponseHead(sock, attempt, asked.hidden)
 
 
 def _merged(headers: Headers, more: Headers) -> Headers:
@@ -250,19 +249,15 @@ def _merged(headers: Headers, more: Headers) -> Headers:
 
 def _rejected(asked: _Asked, answer: ResponseHead) -> RequestRejected:
     """The error for *answer*, with as much of its body as can be read, and without what is hidden."""
-    endpoint = asked.endpoint
     body: bytes | None = b""
-    with suppress(OSError):
+    with suppress(OSError, ResponseInvalid):
         body = answer.body(_LARGEST_ERROR)
-    sent = [endpoint.query, endpoint.authorization or Secret(""), *asked.hidden]
-    described = without_secrets((body or b"").decode(errors="replace"), sent)
-    received = {name: without_secrets(value, sent) for name, value in answer.headers.items()}
-    what = without_secrets(f"the server answered {answer}", sent)
-    remedy = ": set url to that address" if answer.redirects else f": {shown(described)}" if described.strip() else ""
+    described = asked.hidden.without(body or b"")
+    text = shown(described.decode(errors="replace"))
+    remedy = ": set url to that address" if answer.redirects else f": {text}" if text else ""
     requested = retry_after(answer.headers.get("retry-after", ""), datetime.now(UTC))
-    return RequestRejected(
-        f"{endpoint.shown}: {what}{remedy}", answer.status, answer.reason, received, described.encode(), requested
-    )
+    what = f"{asked.endpoint.shown}: the server answered {answer}{remedy}"
+    return RequestRejected(what, answer.status, answer.reason, answer.shown_headers, described, requested)
 
 
 def _temporary(error: ConnectFailed) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import threading
 import time
 
@@ -44,17 +45,24 @@ class KeptConnections:
         if not keeps:
             sock.close()
 
-    def close(self) -> None:
-        """Close all, and keep none any more."""
+    def discard(self) -> None:
+        """Close all, since one of them got no answer: the network between may have changed."""
         with self._lock:
-            self._closed = True
             kept, self._kept = self._kept, []
         for sock, _ in kept:
             sock.close()
 
+    def close(self) -> None:
+        """Close all, and keep none any more."""
+        with self._lock:
+            self._closed = True
+        self.discard()
+
 
 def _has_ended(sock: socket.socket) -> bool:
     """True if the server has closed *sock*, or has sent what was not requested."""
+    if isinstance(sock, ssl.SSLSocket) and sock.pending():  # decrypted already
+        return True
     try:
         sock.settimeout(0)
         socket.socket.recv(sock, 1, socket.MSG_PEEK)  # not SSLSocket.recv, which cannot peek

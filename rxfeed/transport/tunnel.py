@@ -10,6 +10,7 @@ from rxfeed.secrets import Secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.endpoint import basic
 from rxfeed.transport.head import ResponseHead
+from rxfeed.transport.hidden import HiddenTexts
 from rxfeed.transport.proxy import Proxy
 from rxfeed.transport.resolve import resolve
 
@@ -43,11 +44,13 @@ def tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: Con
 def _connect(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: ConnectAttempt) -> None:
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = Secret(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")
+    hidden = HiddenTexts()
     if proxy.user is not None:
         login = basic(proxy.user, proxy.password)
+        hidden = HiddenTexts([proxy.user, proxy.password], credentials=[login])
         lines = Secret(f"{lines.reveal()}Proxy-Authorization: {login.reveal()}\r\n")
     attempt.send(sock, memoryview(f"{lines.reveal()}\r\n".encode()))
-    answer = ResponseHead(sock, attempt)
+    answer = ResponseHead(sock, attempt, hidden)
     if not 200 <= answer.status < 300:
         raise TunnelRefused(f"it answered {answer}")
     if answer.unread():

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rxfeed.secrets import Secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.head import ResponseHead
+from rxfeed.transport.hidden import HiddenTexts
 from rxfeed.transport.received_bytes import ResponseInvalid
 
 LARGEST = 1 << 20
@@ -30,7 +32,9 @@ class Answer(NamedTuple):
     left: bytes
 
 
-def read(wire: bytes, cuts: list[int] | None = None, largest: int = LARGEST) -> Answer:
+def read(
+    wire: bytes, cuts: list[int] | None = None, largest: int = LARGEST, hidden: HiddenTexts | None = None
+) -> Answer:
     """Read a response from a socket on which *wire* arrives, in pieces that end at *cuts*; then the server hangs up."""
     ours, theirs = socket.socketpair()
 
@@ -45,7 +49,7 @@ def read(wire: bytes, cuts: list[int] | None = None, largest: int = LARGEST) -> 
         thread = threading.Thread(target=send)
         thread.start()
         try:
-            head = ResponseHead(ours, ConnectAttempt(10))
+            head = ResponseHead(ours, ConnectAttempt(10), hidden or HiddenTexts())
             body = head.body(largest)
             return Answer(head.status, head.reason, head.headers, body, head.leaves_open, head.unread())
         finally:
@@ -119,11 +123,31 @@ def test_what_is_not_http_is_an_error(wire: bytes) -> None:
         read(wire)
 
 
-def test_error_does_not_show_the_line_of_a_header() -> None:
-    """A server may repeat what a request has."""
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"GET /?token=s3sam\xc3\xa9 HTTP/1.1\r\n",
+        b"HTTP/1.1 200 OK\r\ns3sam\xc3\xa9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: s3sam\xc3\xa9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: s3sam\xc3\xa9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ns3sam\xc3\xa9\r\n",
+    ],
+)
+def test_error_does_not_show_a_secret_that_the_server_repeats(wire: bytes) -> None:
     with pytest.raises(ResponseInvalid) as caught:
-        read(b"HTTP/1.1 200 OK\r\nhidden\r\n\r\n")
-    assert "hidden" not in str(caught.value)
+        read(wire, hidden=HiddenTexts([Secret("s3samé")]))
+    assert "[redacted]" in str(caught.value)
+    assert "s3sam" not in str(caught.value)
+
+
+def test_reason_location_and_headers_are_shown_without_secrets() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 302 to sesame\r\nLocation: http://a/sesame/b?c\r\nX: sesame, too\r\n\r\n")
+        head = ResponseHead(ours, ConnectAttempt(10), HiddenTexts([Secret("sesame")]))
+    assert (head.reason, head.shown_headers["x"]) == ("to [redacted]", "[redacted], too")
+    assert str(head) == "302 to [redacted], a redirect to http://a/[redacted]/b"
+    assert head.headers["x"] == "sesame, too"
 
 
 def test_first_line_that_is_not_http_does_not_wait_for_the_rest() -> None:
@@ -132,7 +156,7 @@ def test_first_line_that_is_not_http_does_not_wait_for_the_rest() -> None:
     with ours, theirs:
         theirs.sendall(b"220 mail.example.org ESMTP\r\n")
         with pytest.raises(ResponseInvalid, match="220 mail"):
-            ResponseHead(ours, ConnectAttempt(10))
+            ResponseHead(ours, ConnectAttempt(10), HiddenTexts())
 
 
 @pytest.mark.parametrize("wire", [b"", b"HTTP/1.1", b"HTTP/1.1 200 OK\r\nA: b\r\n"])

@@ -275,6 +275,32 @@ def test_rejection_has_status_reason_headers_and_body() -> None:
     assert "hidden" not in f"{error}{error.headers}{error.body}"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 400 no hidden-token\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 400 No\r\nContent-Length: 20\r\n\r\nno hidden-token here",
+        b"HTTP/1.1 302 No\r\nLocation: /login/hidden-token\r\nContent-Length: 0\r\n\r\n",
+        b"no hidden-token\r\n",
+    ],
+    ids=["reason", "body", "redirect", "no HTTP"],
+)
+def test_value_in_the_query_of_the_url_is_in_no_error(answer: bytes) -> None:
+    with WireServer(Script(answer)) as server, pytest.raises(ConnectFailed) as caught:
+        HttpClient(f"{http(server)}/base?token=hidden-token").get("/products", {"limit": 3})
+    error = caught.value
+    assert "[redacted]" in str(error)
+    shown = f"{error}{vars(error)}{error.__cause__}{error.__context__}"
+    assert "hidden" not in shown
+
+
+def test_rejection_with_a_body_that_cannot_be_read_has_its_status() -> None:
+    answer = b"HTTP/1.1 429 Slow down\r\nRetry-After: 3\r\nTransfer-Encoding: gzip\r\n\r\n"
+    with WireServer(Script(answer)) as server, pytest.raises(RequestRejected) as caught:
+        HttpClient(http(server), retry=Reconnect(retries=0)).get("/")
+    assert (caught.value.status, caught.value.retry_after, caught.value.body) == (429, 3.0, b"")
+
+
 @pytest.mark.parametrize("first", [BUSY, BUSY.replace(b"503", b"429"), b"", b"HTTP/1.1 200 OK\r\nContent-Le"])
 def test_temporary_failures_are_retried(first: bytes) -> None:
     script = Script(first, first, OK)
@@ -386,4 +412,5 @@ def test_close_ends_running_requests() -> None:
         thread.join(5)
         with pytest.raises(ConnectFailed, match="the client is closed"):
             client.get("/")
-    assert len(failures) == 1
+    (failure,) = failures
+    assert str(failure).endswith("the attempt was aborted")

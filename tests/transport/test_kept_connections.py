@@ -159,6 +159,65 @@ def test_late_bytes_are_not_the_answer_of_the_next_request() -> None:
         client.close()
 
 
+def test_bytes_behind_an_encrypted_answer_are_not_the_next_one() -> None:
+    """They are decrypted together with the end of the answer, so that nothing waits at the socket."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    def play(wire: Wire) -> None:
+        wire.read_request()
+        head, _, body = OK.partition(b"\r\n\r\n")
+        wire.send(head + b"\r\n\r\n")
+        time.sleep(0.05)  # so that the body is a record of its own
+        wire.send(body + OK.replace(b"{}", b"!!"))
+        wire.until_disconnected()
+
+    with nothing_left_behind(), WireServer(play, context) as server:
+        url = server.url.replace("wss", "https")
+        client = HttpClient(url, rate=1000, keep_alive=True, ssl_context=trusting)
+        assert [client.get("/").body for _ in range(3)] == [b"{}"] * 3
+        client.close()
+
+
+def test_no_connection_is_used_again_after_one_of_them_got_no_answer() -> None:
+    """The network may have changed: the next attempt, within the same patience, has to be on a new connection."""
+    dead, asked, both = threading.Event(), list[bytes](), threading.Barrier(2)
+
+    def play(wire: Wire) -> None:
+        while True:
+            wire.request = b""
+            wire.read_request()
+            path = wire.request.split()[1]
+            asked.append(path)
+            if path == b"/first":
+                both.wait(10)
+            elif path == b"/second" and dead.is_set():
+                dead.clear()
+                wire.until_disconnected()
+                return
+            wire.send(OK)
+
+    with nothing_left_behind(), WireServer(play) as server:
+        client = HttpClient(
+            server.url.replace("ws", "http"), rate=1000, timeout=0.5, retry=Reconnect(retries=0), keep_alive=True
+        )
+        threads = [threading.Thread(target=client.get, args=("/first",)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        dead.set()
+        with pytest.raises(ConnectFailed, match="timed out"):
+            client.get("/second")
+        kept = client._kept  # pyright: ignore[reportPrivateUsage]
+        assert kept is not None
+        assert kept.take() is None
+        assert client.get("/second").body == b"{}"
+        client.close()
+
+
 @pytest.mark.parametrize(
     "answer",
     [b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", OK.replace(b": 2", b": 99")],

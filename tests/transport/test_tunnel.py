@@ -174,6 +174,17 @@ def test_server_that_is_no_proxy_is_a_proxy_failure(wakeup: Wakeup, kind: str, a
         connection("ws://127.0.0.2", wakeup, proxy=f"{kind}://127.0.0.1:{middle.port}", connect_timeout=5).open()
 
 
+def test_proxy_that_repeats_the_request_shows_no_password(wakeup: Wakeup) -> None:
+    def play(wire: Wire) -> None:
+        wire.read_request()
+        (login,) = (line for line in wire.request.split(b"\r\n") if line.startswith(b"Proxy-Authorization"))
+        wire.send(b"HTTP/1.1 407 no me, sesame, " + login + b"\r\n\r\n")
+
+    with WireServer(play) as proxy, pytest.raises(ProxyFailed) as caught:
+        connection("ws://example.org", wakeup, proxy=f"http://me:sesame@127.0.0.1:{proxy.port}").open()
+    assert "407 no me, [redacted], Proxy-Authorization: [redacted]" in str(caught.value)
+
+
 def test_unreachable_proxy_is_named(wakeup: Wakeup) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
