@@ -327,7 +327,8 @@ def answering(*pieces: bytes) -> Callable[[Wire], None]:
     [
         ([b"HTTP/1.1 200 OK\r\n\r\n[]"], FrameMalformed, "not a level 3 book"),
         ([b"HTTP/1.1 503 Busy\r\n\r\n"], ConnectFailed, "503 Busy"),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"], FrameMalformed, "truncated"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"], ConnectFailed, "the connection ended after 1 bytes"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{"], FrameMalformed, "truncated"),
         ([b"what?\r\n\r\n"], ConnectFailed, "what"),
         ([], ConnectFailed, "closed"),
         ([b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 5000], ConnectFailed, "over 1,000 bytes"),
