@@ -45,7 +45,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Modules and collected tests stay until the end, so a search for garbage, as many tests need it, skips them."""
+    _pass_over_what_stays()
+
+
+def _pass_over_what_stays() -> None:
+    """What there is now stays until the end, as modules do, so a search for garbage, as many tests need it, skips it."""
     gc.collect()
     gc.freeze()
 
@@ -63,6 +67,13 @@ def _bytecode_of_processes(tmp_path_factory: pytest.TempPathFactory, request: py
     folder = tmp_path_factory.getbasetemp()
     of_all_workers = folder.parent if hasattr(request.config, "workerinput") else folder
     keep_bytecode(os.environ, of_all_workers / "bytecode")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shorter_searches_for_garbage() -> Iterator[None]:
+    """Tests import large packages: with these a search takes a third of a second."""
+    yield
+    _pass_over_what_stays()
 
 
 @pytest.fixture(scope="session")
