@@ -49,7 +49,7 @@ def pytest_collection_finish() -> None:
 
 
 def _pass_over_what_stays() -> None:
-    """What there is now stays until the end, as modules do, so a search for garbage, as many tests need it, skips it."""
+    """What there is now stays until the end, as modules do: a search for garbage, as many tests need it, skips it."""
     gc.collect()
     gc.freeze()
 

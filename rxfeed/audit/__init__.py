@@ -1,7 +1,8 @@
 """Certificates of recordings: what is proven by numbers, what is missing, and what was repaired."""
 
-from rxfeed.audit.certificate import audit, certified, last_of
+from rxfeed.audit.certificate import audit, certified
 from rxfeed.audit.picture import draw
+from rxfeed.audit.range_files import last_of
 from rxfeed.audit.reading import read_file
 from rxfeed.audit.records import FileRecord
 from rxfeed.audit.repair import RepairedGap, RepairSummary, repair

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from rxfeed.audit.certificate import HOUR, audited_venue, read_records
+from rxfeed.audit.certificate import HOUR, audited_venue
 from rxfeed.audit.fetching import PastTrades
 from rxfeed.audit.open_gaps import Fetched, OpenGap, fetched_gaps, open_gaps
 from rxfeed.audit.proof import Hole
+from rxfeed.audit.range_files import audited_files
 from rxfeed.audit.records import FileRecord
 from rxfeed.audit.rest_segment import Insertion, RestSegment, inserted
 from rxfeed.audit.trade_times import Bounds, bounds_of_holes, check_times
@@ -99,7 +100,7 @@ def repair(
     chosen = TimeRange(products, since, until)
     parts = ordered(find([folder]))
     found = audited_venue(parts, venue)
-    audited = read_records(parts, chosen, round(HOUR) * 10**9, folder, found, store=not dry_run)
+    audited = audited_files(parts, chosen, round(HOUR) * 10**9, folder, found, store=not dry_run)
     for damaged in [file for file in audited.files if file.damage is not None and not file.open]:
         log.warning(
             "repair: %s cannot be read from line %d on: trades in it may be missing without an id that shows it; see "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rxfeed.audit import Audit, audit, repair
@@ -243,7 +244,7 @@ def test_segments_deleted_during_an_audit_leave_no_gap(tmp_path: Path, monkeypat
             paths[1].unlink()
         return read_file(part, *args)
 
-    monkeypatch.setattr("rxfeed.audit.certificate.read_file", read)
+    monkeypatch.setattr("rxfeed.audit.range_files.read_file", read)
     found = audit(tmp_path)
     assert (found.missing, found.damaged, found.files) == ((), (), 2)
     assert marked_segments(tmp_path, "audited").keys() == {path.name for path in paths[2:]}
@@ -330,3 +331,44 @@ def test_files_before_the_range_count_as_far_as_they_are_known(tmp_path: Path) -
     write(tmp_path, [match(4, NS + 6 * HOUR)], number=6, ns=NS + 6 * HOUR)
     found = audit(tmp_path, since=moment_of(NS + 6 * HOUR))
     assert (holes(found), found.read) == ([], 1)
+
+
+_SEGMENTS = st.lists(
+    st.tuples(st.booleans(), st.lists(st.tuples(st.sampled_from([PRODUCT, "ETH-USD"]), st.integers(1, 3)), max_size=4)),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_SEGMENTS, st.integers(0, 7), st.integers(1, 7))
+def test_audit_of_a_range_finds_the_gaps_of_the_range(
+    tmp_path: Path, segments: list[tuple[bool, list[tuple[str, int]]]], since: int, length: int
+) -> None:
+    """All of them if the whole recording was audited before, and none that is no gap otherwise.
+
+    Each trade comes one to three ids after the one before it.
+    """
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    last, session, number = {PRODUCT: 0, "ETH-USD": 0}, 0, 0
+    came: set[tuple[str, int]] = set()
+    for place, (begins, trades) in enumerate(segments):
+        begins = begins or not place
+        session, number = (session + 1, 1) if begins else (session, number + 1)
+        ns = NS + place * HOUR
+        lines = opening("matches", ns=ns, products=last) if begins else []
+        for at, (product, step) in enumerate(trades):
+            last[product] += step
+            came.add((product, last[product]))
+            lines.append(match(last[product], ns + at * SECOND, product))
+        write(folder, lines, session=f"{session:08}", number=number, ns=ns)
+    begin, end = (moment_of(NS + each * HOUR) for each in (since, since + length))
+    alone = audit(folder, since=begin, until=end, store=False)
+    assert not came & {(each.product, id_) for each in alone.missing for id_ in range(each.first, each.last + 1)}
+    whole = audit(folder)
+    part = audit(folder, since=begin, until=end)
+    found = {(each.product, each.first, each.last) for each in part.missing}
+    assert found == {
+        (each.product, each.first, each.last) for each in whole.missing if each.before >= begin and each.after < end
+    }
+    assert part.read == 0
