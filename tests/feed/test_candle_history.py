@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from reactivex import operators as ops
@@ -46,6 +47,29 @@ def test_candles_of_several_pages_are_in_order_and_within_the_bounds(venue: str)
         if hour.end <= until:
             assert hour.volume == sum(each.volume for each in minutes)
             assert (hour.open, hour.close) == (minutes[0].open, minutes[-1].close)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize(
+    ("since", "until", "hours"),
+    [((2, 30, 0), (2, 30, 1), 1), ((2, 50, 1), (4, 0, 0), 1 + 1 / 6), ((0, 0, 0), (2, 30, 1), 3.5)],
+)
+def test_hour_that_the_clock_repeats_is_requested(
+    venue: str, since: tuple[int, int, int], until: tuple[int, int, int], hours: float
+) -> None:
+    """At the end of summer time: an hour, a minute and the fold of it."""
+    first, end = (
+        datetime(2026, 10, 25, hour, minute, fold=fold, tzinfo=ZoneInfo("Europe/Berlin"))
+        for hour, minute, fold in (since, until)
+    )
+    with Exchange([BTC], venue=venue, seed=9, auto=False, start=datetime(2026, 10, 25, 4, tzinfo=UTC)) as exchange:
+        found = history(exchange, venue, first, end)
+        in_utc = history(exchange, venue, first.astimezone(UTC), end.astimezone(UTC))
+    starts = [each.start for each in found.items]
+    assert starts == [each.start for each in in_utc.items]
+    assert {each.tzinfo for each in starts} == {UTC}
+    assert len(starts) > 20 * hours
+    assert first.astimezone(UTC) <= starts[0] <= starts[-1] < first.astimezone(UTC) + timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("venue", VENUES)
