@@ -55,7 +55,7 @@ def candles_history(
     *seconds*: one of the venue's lengths. *url*: of the REST API (`None`: the venue's own). *timeout*: seconds of a
     page, with its retries. *ssl_context*, *proxy* and *headers*: as for a `Feed`. Raises `ConfigError` for invalid
     arguments. The stream fails with `ConnectFailed` if there is no response, `RequestRejected` if its status is not
-    2xx, and `FrameMalformed` if it is no list of candles.
+    2xx, and `FrameMalformed` if it is no list of such candles, or one opens or closes outside its low and high.
     """
     try:
         found = venue_of(venue)
