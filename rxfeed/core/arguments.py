@@ -10,7 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar, cast
 
 from rxfeed.errors import ConfigError
-from rxfeed.market import check
+from rxfeed.market import EPOCH, check, microseconds
+from rxfeed.market import moment as moment_of
 
 HIGHEST = 1e9
 LONGEST_TIMEOUT = 86_400.0
@@ -146,16 +147,20 @@ def _microseconds(name: str, seconds: object) -> int:
 
 
 def aware(name: str, value: object) -> datetime:
-    """A datetime with a time zone."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value
+    """The time of a datetime with a time zone, in UTC and within the calendar.
+
+    Within one zone, Python compares and subtracts what the clock on the wall shows, which summer time repeats or skips.
+    """
+    if isinstance(value, datetime) and value.utcoffset() is not None:
+        return moment_of(microseconds(value))
     raise ConfigError(f"{name}: {value!r} is not a datetime with a time zone")
 
 
 def moment(name: str, value: object) -> datetime:
-    """A datetime with a time zone, since 1970."""
-    if aware(name, value).year >= 1970:
-        return aware(name, value)
+    """As `aware`, since 1970."""
+    found = aware(name, value)
+    if found >= EPOCH:
+        return found
     raise ConfigError(f"{name}: {value!r} is not since 1970")
 
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
+from typing import NamedTuple
 
-import reactivex
-from reactivex import Observable
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.scheduler import CurrentThreadScheduler
 
 from rxfeed.core import Candle, Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError, FrameMalformed
-from rxfeed.market import EPOCH
-from rxfeed.secrets import Secret
+from rxfeed.market import EPOCH, microseconds, moment
+from rxfeed.secrets import Secret, secret
 from rxfeed.transport import Headers, HttpClient
 from rxfeed.venues import DEFAULT_VENUE, RestCandle, RestRules, Venue
 from rxfeed.venues import venue as venue_of
@@ -41,15 +46,16 @@ def candles_history(
 
     The candles are those of the operator `candles`, except `notional`, `vwap` and `count`, which the venue does not
     have: they are `None`. As with the operator, there is none where nothing was traded. The last one is not `complete`
-    if it had not ended at the request.
+    if it had not ended at the request, by this computer's clock.
 
-    Each subscription requests them anew, in the thread that subscribes, page after page and within the venue's rate
-    limit; it ends early if it is disposed. Memory does not grow with the time.
+    Each subscription requests them anew, page after page on one connection and within the venue's rate limit, in the
+    thread that subscribes, or by the scheduler that `subscribe` is given. If it is disposed, no further page is
+    requested, and a request that is running fails. Memory does not grow with the time.
 
     *seconds*: one of the venue's lengths. *url*: of the REST API (`None`: the venue's own). *timeout*: seconds of a
     page, with its retries. *ssl_context*, *proxy* and *headers*: as for a `Feed`. Raises `ConfigError` for invalid
     arguments. The stream fails with `ConnectFailed` if there is no response, `RequestRejected` if its status is not
-    2xx, and `FrameMalformed` if it is no list of candles.
+    2xx, and `FrameMalformed` if it is no list of such candles, or one opens or closes outside its low and high.
     """
     try:
         found = venue_of(venue)
@@ -59,35 +65,86 @@ def candles_history(
         arguments.product(product)
         begin, end = (arguments.aware(name, time) for name, time in (("since", since), ("until", until)))
         rules.candles_path(product, seconds, begin, end)  # raises if the venue has no such candles
-        client = HttpClient(
-            found.rest_url if url is None else url,
+        client = partial(
+            HttpClient,
             timeout=in_seconds(timeout),
             rate=rules.requests_per_second,
+            keep_alive=True,
             ssl_context=ssl_context,
-            proxy=proxy,
-            headers=headers,
+        )
+        url = found.rest_url if url is None else url
+        client(url, proxy=proxy, headers=headers)  # raises if one of them is invalid
+        new_client = partial(
+            client,
+            secret(url),
+            proxy=None if proxy is None else secret(proxy),
+            headers={name: secret(value) for name, value in (headers or {}).items()},
         )
     finally:
         url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
-    return reactivex.defer(
-        lambda scheduler: reactivex.from_iterable(_candles(rules, client, product, begin, end, seconds), scheduler)
-    )
+    request = _Request(rules, product, begin, end, seconds)
+    return Observable(lambda observer, scheduler=None: _subscribe(request, new_client(), observer, scheduler))
 
 
-def _candles(
-    rules: RestRules, client: HttpClient, product: str, since: datetime, until: datetime, seconds: int
-) -> Iterator[Candle]:
-    span = timedelta(seconds=seconds)
-    first = since + (EPOCH - since) % span  # candles begin at multiples of their length
-    while first < until:
-        last = min(first + (rules.most_candles - 1) * span, until)
+class _Request(NamedTuple):
+    rules: RestRules
+    product: str
+    since: datetime
+    until: datetime
+    seconds: int
+
+    def candles(self, client: HttpClient) -> Generator[Candle]:
+        """Request page after page; closes *client* at the end, and after an error."""
+        span = self.seconds * 1_000_000
+        first = -(-microseconds(self.since) // span) * span  # candles begin at multiples of their length
+        end = microseconds(self.until)
+        with closing(client):
+            while first < end:
+                last = min(first + (self.rules.most_candles - 1) * span, end)
+                yield from self._page(client, moment(first), moment(last))
+                first = last + span
+
+    def _page(self, client: HttpClient, first: datetime, last: datetime) -> Iterator[Candle]:
         now = datetime.now(UTC)
-        page = rules.candles(client.get(rules.candles_path(product, seconds, first, last)).body)
-        _check_starts([each.start for each in page], span)
+        answer = client.get(self.rules.candles_path(self.product, self.seconds, first, last))
+        page = self.rules.candles(answer.body)
+        _check_starts([each.start for each in page], timedelta(seconds=self.seconds))
         for each in page:
-            if first <= each.start <= last and each.start < until:
-                yield _candle(each, product, span, now)
-        first = last + span
+            if first <= each.start <= last and each.start < self.until:  # an answer may have some that begin before
+                yield _candle(each, self.product, self.seconds, now)
+
+
+def _subscribe(
+    request: _Request,
+    client: HttpClient,
+    observer: abc.ObserverBase[Candle],
+    scheduler: abc.SchedulerBase | None,
+) -> abc.DisposableBase:
+    disposed = threading.Event()
+
+    def run(_: abc.SchedulerBase, __: object = None) -> None:
+        with closing(request.candles(client)) as candles:
+            while not disposed.is_set():
+                try:
+                    candle = next(candles, None)
+                except Exception as error:
+                    return None if disposed.is_set() else observer.on_error(error)
+                if candle is None:
+                    return observer.on_completed()
+                if not disposed.is_set():
+                    observer.on_next(candle)
+        return None
+
+    def start(_: abc.SchedulerBase, __: object = None) -> None:
+        # Some schedulers call this within `subscribe`: what it returns, to dispose of, must be there before candles.
+        CurrentThreadScheduler.singleton().schedule(run)
+
+    def dispose() -> None:
+        disposed.set()
+        client.close()  # a running request fails
+
+    started = (scheduler or CurrentThreadScheduler.singleton()).schedule(start)
+    return CompositeDisposable(Disposable(dispose), started)
 
 
 def _check_starts(starts: Sequence[datetime], span: timedelta) -> None:
@@ -101,8 +158,8 @@ def _check_starts(starts: Sequence[datetime], span: timedelta) -> None:
             raise FrameMalformed(f"not a list of candles of {length}: one begins at {start.isoformat()}")
 
 
-def _candle(candle: RestCandle, product: str, span: timedelta, now: datetime) -> Candle:
-    end = candle.start + span
+def _candle(candle: RestCandle, product: str, seconds: int, now: datetime) -> Candle:
+    end = moment(microseconds(candle.start) + seconds * 1_000_000)
     return Candle(
         product_id=product,
         start=candle.start,

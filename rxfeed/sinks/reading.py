@@ -44,9 +44,8 @@ def from_mongo(
     database. It reads on the thread that subscribes.
     """
     found = venue_of(venue)
-    for name, value in (("since", since), ("until", until)):
-        if value is not None:
-            arguments.aware(name, value)
+    first = None if since is None else arguments.aware("since", since)
+    end = None if until is None else arguments.aware("until", until)
 
     def subscribe(
         observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
@@ -54,7 +53,7 @@ def from_mongo(
         disposed: list[bool] = []
 
         def run(_: abc.SchedulerBase, __: object = None) -> None:
-            messages = _messages(collection, product, since, until, found)
+            messages = _messages(collection, product, first, end, found)
             while not disposed:
                 try:
                     message = next(messages, None)

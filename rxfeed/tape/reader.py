@@ -15,12 +15,13 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from rxfeed.errors import ConnectionLost
+from rxfeed.market import microseconds, moment
 from rxfeed.tape.connection import TapeAddress, TapeConnection
 from rxfeed.tape.envelope import TapeItem, item_of
 from rxfeed.tape.inbox import TapeBreak, TapeInbox
@@ -41,7 +42,7 @@ _EXPIRES = 30.0
 _BEAT = 2.0
 _SILENT = 6.0  # seconds without a message and without the server's heartbeat
 _INACTIVE = 30.0  # seconds after which the server deletes the consumer of a reader that is gone
-_EARLIER = timedelta(seconds=10)  # the clocks of servers and publishers may differ
+_EARLIER = 10_000_000  # microseconds; the clocks of servers and publishers may differ
 _MOST = 20_000
 _MOST_BYTES = 64 << 20
 
@@ -206,7 +207,7 @@ class TapeReader:
         elif isinstance(self._since, datetime):
             start = {
                 "deliver_policy": api.DeliverPolicy.BY_START_TIME,
-                "opt_start_time": (self._since - _EARLIER).astimezone(UTC),
+                "opt_start_time": moment(microseconds(self._since) - _EARLIER),
             }
         return api.ConsumerConfig(
             filter_subjects=self._filters,

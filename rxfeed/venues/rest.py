@@ -6,7 +6,7 @@ A path is below the venue's `rest_url`; the query is part of it. An answer is pa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
@@ -55,6 +55,7 @@ class RestTrade(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check(self.price)
         check_sizes(self.size)
+        _in_utc(self, "time", self.time)
 
 
 class TradeRow(msgspec.Struct):
@@ -83,7 +84,7 @@ class NumberedItem(msgspec.Struct):
 
 
 class RestCandle(msgspec.Struct, frozen=True, kw_only=True):
-    """The candle of the time from *start* on."""
+    """The candle of the time from *start* on. No price is below *low* or above *high*."""
 
     start: Time
     open: Decimal
@@ -95,6 +96,10 @@ class RestCandle(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check(self.open, self.high, self.low, self.close)
         check_sizes(self.volume)
+        for price in (self.open, self.close):
+            if not self.low <= price <= self.high:
+                raise ValueError(f"a candle from {self.low} to {self.high} opens or closes at {price}")
+        _in_utc(self, "start", self.start)
 
 
 class RestBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +114,13 @@ class RestBook(msgspec.Struct, frozen=True, kw_only=True):
         for price, size in (*self.bids, *self.asks):
             check(price)
             check_sizes(size)
+        _in_utc(self, "time", self.time)
+
+
+def _in_utc(struct: msgspec.Struct, name: str, time: datetime | None) -> None:
+    """Convert the *time* of that *name*, which may have an offset in an answer."""
+    if time is not None and time.tzinfo is not UTC:
+        msgspec.structs.force_setattr(struct, name, time.astimezone(UTC))
 
 
 class RestRules(Protocol):
@@ -193,8 +205,8 @@ def parsed(what: str, parse: Callable[[], T]) -> T:
         raise FrameMalformed(f"not {what}: {error}") from None
 
 
-def checked_seconds(seconds: int, known: tuple[int, ...]) -> int:
-    if seconds not in known:
+def checked_seconds(seconds: object, known: tuple[int, ...]) -> int:
+    if not isinstance(seconds, int) or seconds not in known:  # 60.0 has another text in a path
         raise ConfigError(f"seconds: {seconds!r} is not the length of a candle: {', '.join(map(str, known))}")
     return seconds
 

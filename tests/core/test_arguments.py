@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
+from rxfeed.market import EPOCH, FIRST, LAST
+
+
+class NoZone(tzinfo):
+    """As for a time without a zone: its offset is not known."""
+
+    def utcoffset(self, dt: datetime | None) -> None:
+        return None
+
 
 INVALID: list[tuple[Callable[..., Any], list[Any]]] = [
     (arguments.number, [0, -1, True, "1", float("nan"), float("inf"), None]),
@@ -22,7 +34,7 @@ INVALID: list[tuple[Callable[..., Any], list[Any]]] = [
     (arguments.decimal, [0.1, True, "x", "NaN", None]),
     (arguments.positive, [0, "-1", 0.1]),
     (arguments.not_negative, [-1, 0.1]),
-    (arguments.aware, [5, None, datetime(2026, 1, 1)]),
+    (arguments.aware, [5, None, datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=NoZone())]),
     (arguments.moment, [5, datetime(2026, 1, 1), datetime(1969, 1, 1, tzinfo=UTC)]),
 ]
 
@@ -41,7 +53,31 @@ def test_valid_value_is_returned() -> None:
     assert arguments.positive_integer("some", 1) == 1
     assert arguments.positive_microseconds("some", 0.5) == 500_000
     assert arguments.not_negative_microseconds("some", 0) == 0
-    assert arguments.moment("some", time) is arguments.aware("some", time) is time
+    assert arguments.moment("some", time) == arguments.aware("some", time) == time
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+ZONES = st.sampled_from([UTC, BERLIN, ZoneInfo("America/New_York"), timezone(timedelta(hours=14))])
+
+
+@given(st.datetimes(datetime(1970, 1, 3), timezones=ZONES, allow_imaginary=True))
+def test_time_is_in_utc(given: datetime) -> None:
+    found = arguments.aware("some", given)
+    assert found.tzinfo is UTC
+    assert found == arguments.moment("some", given)
+    assert found - EPOCH == given.astimezone(UTC) - EPOCH
+
+
+def test_hour_that_summer_time_repeats_is_an_hour() -> None:
+    early, late = (datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=fold) for fold in (0, 1))
+    assert late - early == timedelta(0)  # as Python subtracts within one zone
+    assert arguments.aware("some", late) - arguments.aware("some", early) == timedelta(hours=1)
+
+
+def test_time_off_the_calendar_in_utc_is_its_first_or_last() -> None:
+    east, west = (timezone(timedelta(hours=hours)) for hours in (5, -5))
+    assert arguments.aware("some", datetime.min.replace(tzinfo=east)) == FIRST
+    assert arguments.aware("some", datetime.max.replace(tzinfo=west)) == LAST
 
 
 @pytest.mark.parametrize(("value", "ids"), [("A-B", {"A-B"}), (["A-B", "C-D"], {"A-B", "C-D"})])

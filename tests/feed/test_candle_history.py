@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 from reactivex import operators as ops
@@ -11,7 +12,7 @@ from reactivex import operators as ops
 from rxfeed import Candle, ConfigError, Feed, RxfeedError, candles
 from rxfeed.errors import FrameMalformed, RequestRejected
 from rxfeed.feed import candles_history
-from rxfeed.market import Trade
+from rxfeed.market import FIRST, LAST, Trade
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.scenes import wait_until
@@ -19,6 +20,7 @@ from tests.support.scenes import wait_until
 BTC = "BTC-USD"
 VENUES = ["coinbase_exchange", "coinbase_advanced"]
 CHANNEL = {"coinbase_exchange": "matches", "coinbase_advanced": "market_trades"}
+MINUTE = timedelta(minutes=1)
 START = datetime(2026, 9, 1, 12, 0, 5, tzinfo=UTC)
 
 
@@ -46,6 +48,29 @@ def test_candles_of_several_pages_are_in_order_and_within_the_bounds(venue: str)
         if hour.end <= until:
             assert hour.volume == sum(each.volume for each in minutes)
             assert (hour.open, hour.close) == (minutes[0].open, minutes[-1].close)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize(
+    ("since", "until", "hours"),
+    [((2, 30, 0), (2, 30, 1), 1), ((2, 50, 1), (4, 0, 0), 1 + 1 / 6), ((0, 0, 0), (2, 30, 1), 3.5)],
+)
+def test_hour_that_the_clock_repeats_is_requested(
+    venue: str, since: tuple[int, int, int], until: tuple[int, int, int], hours: float
+) -> None:
+    """At the end of summer time: an hour, a minute and the fold of it."""
+    first, end = (
+        datetime(2026, 10, 25, hour, minute, fold=fold, tzinfo=ZoneInfo("Europe/Berlin"))
+        for hour, minute, fold in (since, until)
+    )
+    with Exchange([BTC], venue=venue, seed=9, auto=False, start=datetime(2026, 10, 25, 4, tzinfo=UTC)) as exchange:
+        found = history(exchange, venue, first, end)
+        in_utc = history(exchange, venue, first.astimezone(UTC), end.astimezone(UTC))
+    starts = [each.start for each in found.items]
+    assert starts == [each.start for each in in_utc.items]
+    assert {each.tzinfo for each in starts} == {UTC}
+    assert len(starts) > 20 * hours
+    assert first.astimezone(UTC) <= starts[0] <= starts[-1] < first.astimezone(UTC) + timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -99,6 +124,36 @@ def test_candles_that_cannot_be_of_one_grid_fail_the_stream(starts: tuple[int, .
     assert isinstance(found.error, FrameMalformed)
     assert reason in str(found.error)
     assert found.items == []
+
+
+@pytest.mark.parametrize("payload", ["{}", '""', '{"candles":[]}'])
+def test_answer_that_is_no_list_is_not_an_empty_one(payload: str) -> None:
+    with Exchange([BTC], seed=9, auto=False, start=START, faults=[faults.RestGarbage(payload=payload)]) as exchange:
+        found = history(exchange, "coinbase_exchange", START - timedelta(hours=1), START)
+    assert isinstance(found.error, FrameMalformed)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize(
+    ("since", "until", "end"),
+    [
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=5))), FIRST + 3 * MINUTE, FIRST + 3 * MINUTE),
+        (LAST - 3 * MINUTE, datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))), LAST),
+    ],
+    ids=["first", "last"],
+)
+def test_bounds_may_be_those_of_the_calendar(venue: str, since: datetime, until: datetime, end: datetime) -> None:
+    """Also where their time in UTC is off it."""
+    starts = [FIRST + 2 * MINUTE, LAST.replace(second=0, microsecond=0)]
+    rows = [[int(each.timestamp()), 1, 1, 1, 1, 1] for each in starts]
+    names = ("start", "low", "high", "open", "close", "volume")
+    named = [dict(zip(names, map(str, row), strict=True)) for row in rows]
+    payload = json.dumps(rows if venue == "coinbase_exchange" else {"candles": named})
+    with Exchange([BTC], venue=venue, auto=False, faults=[faults.RestGarbage(payload=payload)]) as exchange:
+        found = history(exchange, venue, since, until)
+        assert exchange.rest_requests == 1
+    assert found.error is None
+    assert [(each.start in starts, each.end) for each in found.items] == [(True, end)]
 
 
 def test_no_page_is_requested_after_the_last_candle_that_is_taken() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,16 @@ def all_of(source: MessageSource) -> list[Any]:
     source.pipe(candles(1)).subscribe(got.append)
     source.pipe(order_book("BTC-USD", depth=3)).subscribe(lambda book: got.append((book.bids, book.asks)))
     return got
+
+
+class SummerTime(tzinfo):
+    """A zone of one change, *at* which its clock goes forward by an hour; before, it has UTC."""
+
+    def __init__(self, at: datetime) -> None:
+        self._first = at.replace(tzinfo=None) + timedelta(hours=1)
+
+    def utcoffset(self, dt: datetime | None) -> timedelta:
+        return timedelta(hours=dt is not None and dt.replace(tzinfo=None) >= self._first)
 
 
 def without_ends(items: list[Any]) -> list[Any]:
@@ -108,6 +119,17 @@ def test_since_and_until_select_by_receipt(server: NatsServer, stream: str) -> N
     got = Collected(feed)
     feed.serve()
     assert got.items == [each for each in first if each.received >= at]
+
+
+def test_since_in_a_zone_whose_clock_goes_forward_then(server: NatsServer, stream: str) -> None:
+    """Some seconds before *since*, the clock of that zone showed an hour less."""
+    publish(Replay([trade(trade_id=number) for number in range(5)]), server.url, stream)
+    first = played(server.url, stream).items
+    since = (first[2].received + timedelta(hours=1)).replace(tzinfo=SummerTime(first[2].received))
+    feed = NatsFeed(server.url, stream=stream, since=since, until="now")
+    got = Collected(feed)
+    feed.serve()
+    assert [*got.items] == first[2:]
 
 
 def test_feed_from_now_on_has_no_earlier_message(server: NatsServer, stream: str) -> None:

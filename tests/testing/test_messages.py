@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -51,6 +52,13 @@ def test_times_are_of_one_day() -> None:
     times = [0, 90, "12:01:30", timedelta(minutes=1.5), datetime(2026, 1, 2, 12, 1, 30, tzinfo=UTC)]
     assert {testing.trade(time=time).time for time in times[1:]} == {testing.NOON + timedelta(seconds=90)}
     assert testing.trade().time == testing.NOON
+
+
+def test_times_are_in_utc() -> None:
+    """Or an hour of summer time that the clock shows twice would have one time in tests, and another in a feed."""
+    twice = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Berlin"))
+    found = testing.trade(time=twice).time
+    assert (found, found.tzinfo) == (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), UTC)
 
 
 def test_ids_rise() -> None:

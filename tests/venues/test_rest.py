@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rxfeed.errors import ConfigError, FrameMalformed
 from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, RestProduct, RestRules, aliases
@@ -49,8 +53,9 @@ def test_paths_of_advanced_trade() -> None:
 
 @pytest.mark.parametrize("rest", [EXCHANGE, ADVANCED])
 def test_length_that_no_candle_has_is_rejected(rest: RestRules) -> None:
-    with pytest.raises(ConfigError, match="61 is not the length of a candle: 60, 300"):
-        rest.candles_path("BTC-USD", 61, START, END)
+    for seconds in (61, 60.0, True):
+        with pytest.raises(ConfigError, match=f"{seconds} is not the length of a candle: 60, 300"):
+            rest.candles_path("BTC-USD", seconds, START, END)  # pyright: ignore[reportArgumentType]
 
 
 PRODUCT = {"id": "BTC-USD", "base_increment": "0.00000001", "quote_increment": "0.01", "status": "online"}
@@ -166,6 +171,59 @@ def test_candles_are_oldest_first() -> None:
         assert found[0].volume == Decimal("0.1")
 
 
+PRICES = st.integers(-2, 3).map(Decimal)
+
+
+def candles(*values: Any) -> tuple[tuple[RestRules, bytes], ...]:
+    """The answers of both venues with one candle of the *values*: start, low, high, open, close, volume."""
+    names = ("start", "low", "high", "open", "close", "volume")
+    texts = [str(each) for each in values]
+    return (
+        (EXCHANGE, body([[values[0], *texts[1:]]])),
+        (ADVANCED, body({"candles": [dict(zip(names, texts, strict=True))]})),
+    )
+
+
+@given(PRICES, PRICES, PRICES, PRICES, PRICES)
+def test_prices_of_a_candle_are_from_its_low_to_its_high(
+    low: Decimal, high: Decimal, opens: Decimal, closes: Decimal, volume: Decimal
+) -> None:
+    """Any of them may be equal, and the volume may be zero, but not below."""
+    valid = low <= min(opens, closes) and max(opens, closes) <= high and volume >= 0
+    for rest, content in candles(1786309200, low, high, opens, closes, volume):
+        if valid:
+            (found,) = rest.candles(content)
+            assert (found.low, found.high, found.open, found.close) == (low, high, opens, closes)
+            assert found.volume == volume
+        else:
+            with pytest.raises(FrameMalformed, match=r"opens or closes at|below zero"):
+                rest.candles(content)
+
+
+def candle_start(venue: int, time: str) -> datetime:
+    rest, content = candles(time, 1, 1, 1, 1, 1)[venue]
+    return rest.candles(content)[0].start
+
+
+NO_LEVELS: dict[str, Any] = {"bids": [], "asks": []}
+TIMES: list[Callable[[str], datetime]] = [
+    lambda time: EXCHANGE.trades("BTC-USD", body([{**TRADE, "time": time}]))[0].time,
+    lambda time: ADVANCED.trades("BTC-USD", body({"trades": [{**ADVANCED_TRADE, "time": time}]}))[0].time,
+    lambda time: EXCHANGE.book(body({**NO_LEVELS, "time": time})).time,
+    lambda time: ADVANCED.book(body({"pricebook": {**NO_LEVELS, "time": time}})).time,
+    partial(candle_start, 0),
+    partial(candle_start, 1),
+]
+
+
+@pytest.mark.parametrize("read", TIMES)
+def test_times_of_answers_are_in_utc(read: Callable[[str], datetime]) -> None:
+    found = read("2026-08-09T22:05:00+01:00")
+    assert (found, found.tzinfo) == (datetime(2026, 8, 9, 21, 5, tzinfo=UTC), UTC)
+    with pytest.raises(FrameMalformed):  # in UTC it is before the calendar
+        read("0001-01-01T00:00:00+01:00")
+
+
 def test_books_are_by_price() -> None:
     exchange = EXCHANGE.book(body({"bids": [["10", "1", 3]], "asks": [["11", "2", 1]], "sequence": 5, "time": None}))
     levels = {"bids": [{"price": "10", "size": "1"}], "asks": [{"price": "11", "size": "2"}]}
@@ -175,8 +233,23 @@ def test_books_are_by_price() -> None:
     assert (exchange.sequence, advanced.sequence) == (5, None)
 
 
+NOTHING: list[Any] = [{}, "", None, False, 0]
+OTHER = [
+    b"",
+    b"{",
+    b"[1]",
+    b'{"products":[1],"trades":[{}],"candles":[[1]]}',
+    b'"x"',
+    *map(body, NOTHING),
+    *(body(dict.fromkeys(("products", "trades", "candles", "pricebook", "bids", "asks"), each)) for each in NOTHING),
+    *(body({"pricebook": {"bids": each, "asks": each}}) for each in NOTHING),
+    body({"pricebook": {"bids": []}, "bids": []}),
+]
+"""What is no list, nor a book. It must not count as an empty one either."""
+
+
 @pytest.mark.parametrize("rest", [EXCHANGE, ADVANCED])
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"products":[1],"trades":[{}],"candles":[[1]]}', b'"x"'])
+@pytest.mark.parametrize("content", OTHER)
 def test_other_answers_are_malformed(rest: RestRules, content: bytes) -> None:
     trades = (lambda body: rest.trades("BTC-USD", body), lambda body: rest.trade_items("BTC-USD", body))
     for parse in (rest.products, *trades, rest.candles, rest.book):

@@ -77,8 +77,8 @@ class _BookLevel(msgspec.Struct):
 
 
 class _Book(msgspec.Struct):
-    bids: list[_BookLevel] = []
-    asks: list[_BookLevel] = []
+    bids: list[_BookLevel]
+    asks: list[_BookLevel]
     time: Time | None = None
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import cast
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
-from rxfeed.market import Side
+from rxfeed.market import Side, Time
 from rxfeed.venues.rest import (
     NumberedItem,
     RestBook,
@@ -30,10 +31,26 @@ class _MakerTrade(TradeRow):
     side: Side  # the maker's
 
 
+class _BookLevel(msgspec.Struct, array_like=True):
+    """A level is an array: price, size, and the number of orders."""
+
+    price: Decimal
+    size: Decimal
+
+
+class _Book(msgspec.Struct):
+    bids: list[_BookLevel]
+    asks: list[_BookLevel]
+    time: Time | None = None
+    sequence: int | None = None
+
+
 _decode_trades = msgspec.json.Decoder(list[_MakerTrade]).decode
 _decode_trade = msgspec.json.Decoder(_MakerTrade).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_numbers = msgspec.json.Decoder(list[NumberedItem], strict=False).decode
+_decode_rows = msgspec.json.Decoder(list[list[Any]], float_hook=Decimal).decode
+_decode_book = msgspec.json.Decoder(_Book).decode
 
 
 class ExchangeRest:
@@ -82,24 +99,26 @@ class ExchangeRest:
         return path("/products/{product}/candles", product, granularity=granularity, start=first, end=last)
 
     def candles(self, body: bytes) -> tuple[RestCandle, ...]:
-        return parsed("a list of candles", lambda: tuple(sorted(map(_candle, decode(body)), key=lambda c: c.start)))
+        def read() -> tuple[RestCandle, ...]:
+            return tuple(sorted(map(_candle, _decode_rows(body)), key=lambda candle: candle.start))
+
+        return parsed("a list of candles", read)
 
     def book_path(self, product: str) -> str:
         return path("/products/{product}/book", product, level=2)
 
     def book(self, body: bytes) -> RestBook:
         def read() -> RestBook:
-            content = decode(body)
-            sides = {side: [each[:2] for each in content[side]] for side in ("bids", "asks")}
-            return msgspec.convert({**content, **sides}, RestBook)
+            found = _decode_book(body)
+            bids, asks = (tuple((each.price, each.size) for each in side) for side in (found.bids, found.asks))
+            return RestBook(bids=bids, asks=asks, time=found.time, sequence=found.sequence)
 
         return parsed("a book", read)
 
 
-def _candle(row: object) -> RestCandle:
+def _candle(row: list[Any]) -> RestCandle:
     """A candle is an array: time, low, high, open, close, volume."""
-    values = cast("list[object]", row) if isinstance(row, list) else []
-    if len(values) != 6:
+    if len(row) != 6:
         raise ValueError(f"a candle has six values: {row!r:.80}")
     names = ("start", "low", "high", "open", "close", "volume")
-    return msgspec.convert(dict(zip(names, values, strict=True)), RestCandle, strict=False)
+    return msgspec.convert(dict(zip(names, row, strict=True)), RestCandle, strict=False)
