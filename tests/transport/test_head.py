@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
@@ -39,7 +40,7 @@ def read(
     ours, theirs = socket.socketpair()
 
     def send() -> None:
-        with theirs:
+        with theirs, contextlib.suppress(BrokenPipeError):  # the reader may have had enough
             at = 0
             for cut in [*sorted(each for each in cuts or [] if each < len(wire)), len(wire)]:
                 theirs.sendall(wire[at:cut])
@@ -53,8 +54,7 @@ def read(
             body = head.body(largest)
             return Answer(head.status, head.reason, head.headers, body, head.leaves_open, head.unread())
         finally:
-            with ours:
-                pass
+            ours.close()
             thread.join(10)
 
 
