@@ -90,7 +90,7 @@ class TradeRepairs:
     def begin(self, found: Awaited) -> None:
         """Hold the trades after *found* from now on."""
         product = found.product_id
-        if not self._machine.missed(product, found.first, found.last, self._now(), found.after):
+        if not self._machine.missed(product, found.first, found.last, self._now(), found.after, found.before):
             self._output(self._machine.finish(self._now(), product))
             self._output([LostTrades(product, found.first, found.last)])
             return

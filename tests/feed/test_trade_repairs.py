@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import cast
 from unittest.mock import patch
@@ -49,13 +49,13 @@ class _Fetcher:
     def close(self) -> None: ...
 
 
-def _fetched(product: str, number: int) -> Trade:
+def _fetched(product: str, number: int, seconds: float = 0) -> Trade:
     item = RestTrade(
         product_id=product,
         trade_id=number,
         price=Decimal(10),
         size=Decimal(1),
-        time=datetime(2026, 1, 2, 12, tzinfo=UTC),
+        time=datetime(2026, 1, 2, 12, tzinfo=UTC) + timedelta(seconds=seconds),
         maker_side="buy",
     )
     trade = COINBASE_EXCHANGE.new_trade(item)
@@ -202,6 +202,20 @@ def test_gap_that_is_too_large_comes_before_its_trade(connection: _Connection) -
     trade = next(place for place, each in enumerate(connection.out) if each is connection.trades(B)[-1])
     assert gap < trade
     assert [each.epoch for each in connection.trades(B)] == [0, 1]
+
+
+def test_trade_of_an_answer_is_not_newer_than_the_heartbeat(connection: _Connection) -> None:
+    """The first heartbeat names the trade, the second one shows that it is missing, and no trade comes."""
+    connection.newest[A] += 1
+    connection.heartbeat(A)
+    connection.heartbeat(A)
+    connection.repairs.step()
+    (request,) = connection.fetcher.requests
+    for seconds, delivered in ((4, 1), (1, 2)):
+        connection.fetcher.answers.append(FetchedTrades(request, [_fetched(A, 2, seconds)]))
+        connection.repairs.step()
+        connection.drain()
+        assert len(connection.trades(A)) == delivered
 
 
 STEPS = st.lists(
