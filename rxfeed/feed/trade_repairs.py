@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from reactivex import Observer
 
@@ -28,16 +29,23 @@ from rxfeed.core import (
     TradeRepair,
     in_seconds,
 )
-from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
+from rxfeed.feed.backfill_fetcher import FetchedBackfill
+from rxfeed.feed.backfill_turns import BackfillTurns
+from rxfeed.feed.backfills import FIRST_WITHIN, LONGEST, PATIENCE, Backfills, Shortfall, as_rest
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import is_of_several
 from rxfeed.feed.repair_output import Output, RepairOutput
 from rxfeed.feed.settings import FeedSettings
-from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
+from rxfeed.feed.trade_fetcher import MissingTrades, TradeFetcher
 from rxfeed.market import BackfilledOrigin, Message, PriorOrigin, PriorTrade, Trade, of_connection, stamp
 from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade
+
+_NO_ANSWER_WITHIN = LONGEST + 2 * PATIENCE
+"""Seconds after which a backfill is over even if the fetcher, which ends it before, fails."""
+_NO_END = Shortfall(f"they did not arrive within {_NO_ANSWER_WITHIN:g} s")
+_BEGAN_ANEW = Shortfall("the trade ids of the venue began anew")
 
 
 class TradeRepairs:
@@ -56,20 +64,26 @@ class TradeRepairs:
         now: Callable[[], float],
         backfills: Backfills | None = None,
     ) -> None:
+        repairs = policy is not None
         self._channel = channel
         self._streams = streams
         self._router = streams.router
         self._continuity = continuity
         self._fetcher = fetcher
         self._now = now
-        self._machine = TradeRepair(policy or Repair())
+        policy = policy or Repair()
+        self._machine = TradeRepair(policy)
+        self._too_many_held = Shortfall(
+            f"more than {policy.most:,} of its trades and heartbeats came meanwhile",
+            "request a shorter backfill, or allow more with Repair(most=...)",
+        )
         self._backfills = backfills
         self._out = RepairOutput(channel, streams, continuity)
         self._observer: Observer[Message] = Observer(self._hold)
         self._new: list[Awaited] = []  # not requested yet
         self._begun = self._finished = False
         self._holding: set[str] = set()  # products of which this object gets the trades
-        if policy is not None:
+        if repairs:
             continuity.can_repair = self._can_repair
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
@@ -109,12 +123,14 @@ class TradeRepairs:
                 self._begun = True
                 self._hold_product(product)
             else:
-                self._backfills.close(product, "trades of it are held already")
+                self._backfills.close(product, Shortfall("trades of it are held already"))
 
     def restarted(self, found: Restarted) -> None:
         """The numbers begin anew, so that what is held cannot be put in order with what follows."""
         if found.channel == self._channel and found.product_id is not None:
-            self._output(self._machine.finish(self._now(), found.product_id))
+            outputs = self._machine.finish(self._now(), found.product_id)
+            self._check_backfill(found.product_id, _BEGAN_ANEW)
+            self._output(outputs)
 
     def step(self) -> None:
         """Deliver what is due: answers, and what could not be had in time."""
@@ -166,7 +182,10 @@ class TradeRepairs:
             return
         self._out.received(message)
         if self._machine.holds(message.product_id):
-            self._output(self._machine.hold(message, self._now()))
+            outputs = self._machine.hold(message, self._now())
+            if outputs:
+                self._check_backfill(str(message.product_id), self._too_many_held)
+                self._output(outputs)
         else:
             self._out.add([message])
 
@@ -174,6 +193,7 @@ class TradeRepairs:
         """*trade* is one of the first of its product. True if it was taken, False if it waits as any other."""
         product = trade.product_id
         self._begun = True
+        self._machine.extend(product, self._now() + _NO_ANSWER_WITHIN)  # what is older is requested with the next step
         self._out.begins(product, trade.epoch)
         if isinstance(trade, Trade):
             backfills.came(trade)
@@ -198,17 +218,25 @@ class TradeRepairs:
             if newer is None:
                 self._end_backfill(product)
             else:
-                self._machine.extend(product, now + 2 * PATIENCE)
-                self._fetcher.backfill(product, newer, since)
+                self._request_backfill(product, newer, since, now)
         for product, since in backfills.silent(now):
-            self._machine.extend(product, now + 2 * PATIENCE)
-            self._fetcher.backfill(product, None, since)
+            self._request_backfill(product, None, since, now)
 
-    def _end_backfill(self, product: str, failure: str = "") -> None:
+    def _request_backfill(self, product: str, newer: RestTrade | None, since: datetime, now: float) -> None:
+        self._machine.extend(product, now + _NO_ANSWER_WITHIN)
+        self._fetcher.backfill(product, newer, since)
+
+    def _check_backfill(self, product: str, shortfall: Shortfall) -> None:
+        """If the product's trades do not wait for its backfill any more, that is over, because of *shortfall*."""
+        if self._backfills is not None and not self._machine.backfilling(product):
+            self._fetcher.end_backfill(product)
+            self._backfills.close(product, shortfall)
+
+    def _end_backfill(self, product: str, shortfall: Shortfall | None = None) -> None:
         """No more of the product's backfill comes: deliver what is here."""
         self._fetcher.end_backfill(product)
         if self._backfills is not None:
-            self._backfills.close(product, failure)
+            self._backfills.close(product, None if self._finished else shortfall)
         self._output(self._machine.backfilled(product, self._now()))
         self._pass_again(product)
 
@@ -247,9 +275,8 @@ class TradeRepairs:
             if answer.trades and self._backfills.begins_with_newest(product):
                 self._begin_with(answer.trades[0])
         self._output(self._machine.fetched(product, answer.trades, now))
-        self._machine.extend(product, now + 2 * PATIENCE)
         if answer.ended:
-            self._end_backfill(product, answer.failure)
+            self._end_backfill(product, answer.shortfall)
 
     def _begin_with(self, newest: PriorTrade) -> None:
         """No trade has come: the product's trades begin after the *newest* one that was requested."""
@@ -290,7 +317,7 @@ class TradeRepairs:
             self._out.forget(product)
             if self._backfills is not None:
                 self._fetcher.end_backfill(product)
-                self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
+                self._backfills.close(product, None if self._finished else _NO_END)
 
 
 def make_repairs(
@@ -314,7 +341,8 @@ def make_repairs(
         )
 
     patience = PATIENCE if policy is None else in_seconds(policy.patience)
-    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge)
+    turns = BackfillTurns.of(settings.rest_url, venue.rest_requests_per_second)
+    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge, turns.wait)
     backfills = (
         None if settings.backfill is None else Backfills(settings.backfill, venue.repairable, settings.backfilled)
     )

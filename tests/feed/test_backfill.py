@@ -161,7 +161,7 @@ def test_second_session_counts_no_trade_twice(venue: str, tmp_path: Path) -> Non
 def test_feed_goes_on_without_a_backfill_that_fails(
     venue: str, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("rxfeed.feed.trade_fetcher.PATIENCE", 0.3)
+    monkeypatch.setattr("rxfeed.feed.backfill_fetcher.PATIENCE", 0.3)
     with market(venue) as exchange:
         exchange.inject(fault)
         made = Warm(exchange, venue, 300, products=[BTC])
@@ -229,7 +229,8 @@ def test_trade_that_only_the_next_connection_names_is_held(venue: str, caplog: p
 
 
 @pytest.mark.parametrize("redundancy", [1, 2])
-def test_what_is_held_at_the_end_is_delivered(redundancy: int) -> None:
+def test_what_is_held_at_the_end_is_delivered(redundancy: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A close is no failure of the backfill."""
     with market("coinbase_exchange") as exchange:
         exchange.inject(faults.RestLatency(20, count=None))
         made = Warm(exchange, "coinbase_exchange", 30, products=[BTC], redundancy=redundancy)
@@ -241,6 +242,7 @@ def test_what_is_held_at_the_end_is_delivered(redundancy: int) -> None:
             made.feed.wait(0.2)
             assert made.ids(BTC, Trade) == []
     assert max(made.ids(BTC, Trade)) > last
+    assert not [each for each in caplog.records if "backfill:" in each.message]
 
 
 @pytest.mark.parametrize("venue", VENUES)
