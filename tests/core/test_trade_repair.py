@@ -144,7 +144,9 @@ def test_trade_repair_bounds_what_a_product_may_lack() -> None:
     assert repair.missed(PRODUCT, 5, 5, 10.0)
 
 
-@pytest.mark.parametrize("arguments", [{"patience": 0}, {"patience": -1}, {"most": 0}, {"patience": float("nan")}])
+@pytest.mark.parametrize(
+    "arguments", [*({"patience": each} for each in (0, -1, float("nan"), 1e10, 1e300)), {"most": 0}]
+)
 def test_repair_refuses_values_that_cannot_be(arguments: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(arguments))):
         Repair(**arguments)  # type: ignore[arg-type]

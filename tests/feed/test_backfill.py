@@ -384,6 +384,17 @@ def test_backfill_and_repair_have_no_seam_under_faults(venue: str, seed: int) ->
 def test_backfill_needs_a_rest_api_and_a_positive_time() -> None:
     with pytest.raises(ConfigError, match="give rest_url"):
         Feed(BTC, "matches", backfill=60, rest_url="")
-    for wrong in (0, -1, "60"):
-        with pytest.raises(ConfigError, match="backfill"):
+    for wrong in (0, -1, "60", float("inf"), 1e11, 1e300, timedelta(days=999_999_999)):
+        with pytest.raises(ConfigError, match=r"backfill: .* is not a number above 0, up to 1e\+09"):
             Feed(BTC, "matches", backfill=wrong)  # type: ignore[arg-type]
+
+
+def test_longest_backfill_that_is_valid_brings_all_trades() -> None:
+    """That of 31 years, as of any other: the venue has no older ones."""
+    with market("coinbase_exchange") as exchange:
+        made = Warm(exchange, "coinbase_exchange", 1e9, products=[BTC])
+        with made.feed:
+            exchange.wait_for_clients()
+            made.live()
+    check_backfill(made)
+    assert len(backfilled(made, BTC)) > 500
