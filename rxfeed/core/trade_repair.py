@@ -319,6 +319,13 @@ class TradeRepair:
                 outputs += self._close_first(each, now)
         return outputs
 
+    def remove(self, product_id: str, now: float) -> list[Output]:
+        """The product is not subscribed to any more: close its holes, without the trades from before its first one."""
+        for hole in self._holes.get(product_id, ()):
+            if isinstance(hole, _Backfill):
+                hole.found.clear()
+        return self.finish(now, product_id)
+
     def _close_due(self, product_id: str, now: float) -> list[Output]:
         outputs: list[Output] = []
         while (holes := self._holes.get(product_id)) and (holes[0].filled or holes[0].deadline <= now):

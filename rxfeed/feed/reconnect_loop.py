@@ -276,6 +276,8 @@ class ReconnectLoop:
         while not self._closing and (left := until - time.monotonic()) > 0:
             if self._repairs is not None:
                 with self._streams.lock:
+                    if self._subscriptions.changed:
+                        self._repairs.still_subscribed(self._subscriptions.pairs)
                     self._repairs.step()
                 held = self._repairs.remaining(self._clock.now())
                 left = left if held is None else min(left, self._clock.real(held))

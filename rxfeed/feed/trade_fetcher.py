@@ -93,6 +93,7 @@ class TradeFetcher:
         self._unanswered = 0
         self._closed = self._pages.closed
         self._warned: set[str] = set()
+        self._ended: set[str] = set()  # products of which nothing is requested any more
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
         """Answers call *nudge* from now on."""
@@ -102,6 +103,7 @@ class TradeFetcher:
         """Request the trades *first* to *last*; *newer*: the trade after them, if it is known."""
         if self._closed.is_set():
             return
+        self._ended.discard(product_id)
         with self._lock:
             self._unanswered += 1
             busy = self._unanswered > len(self._threads)
@@ -118,6 +120,11 @@ class TradeFetcher:
     def end_backfill(self, product_id: str) -> None:
         """No further page of the product's backfill is requested."""
         self._backfills.end(product_id)
+
+    def end(self, product_id: str) -> None:
+        """Nothing of the product is requested any more, until the next request."""
+        self._ended.add(product_id)
+        self.end_backfill(product_id)
 
     def close(self) -> None:
         """End; a running request fails at once."""
@@ -141,7 +148,7 @@ class TradeFetcher:
     def _serve(self, request: MissingTrades) -> None:
         backoff, passes, answered = Backoff(PAUSES, apart=0.0), 0, False
         missing = set(range(request.first, request.last + 1))
-        while not self._closed.is_set():
+        while not self._is_over(request):
             try:
                 answered |= self._read_pages(request, missing)
                 passes += 1
@@ -154,10 +161,13 @@ class TradeFetcher:
             if not missing or passes >= MOST_PASSES or over or self._closed.wait(pause):
                 return
 
+    def _is_over(self, request: MissingTrades) -> bool:
+        return self._closed.is_set() or request.product_id in self._ended
+
     def _read_pages(self, request: MissingTrades, missing: set[int]) -> bool:
         """Read the pages with *missing* trades, and remove from those what was found. False if there was no time."""
         newer, product, answered = request.newer, request.product_id, False
-        while missing and not self._closed.is_set() and time.monotonic() < request.until:
+        while missing and not self._is_over(request) and time.monotonic() < request.until:
             path = self._rules.trades_path(product, older_than=newer, back_to=min(missing))
             items, ns = self._pages.get(product, path)
             answered = True
@@ -198,7 +208,7 @@ class TradeFetcher:
 
     def _warn(self, request: MissingTrades, what: str, value: object) -> None:
         """Log *what* has happened to *request*: the first time as a WARNING."""
-        if self._closed.is_set():
+        if self._is_over(request):
             return
         log.log(
             logging.INFO if what in self._warned else logging.WARNING,

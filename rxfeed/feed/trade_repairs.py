@@ -7,6 +7,7 @@ Rules:
   trades and heartbeats are queued, too.
 - The trades of a backfill (see `backfills.py`) come out in the same way, before the first trade of their product. They
   have the epoch with which the product's trades began.
+- If a product is unsubscribed, its requests end. What has come of it is delivered then, and its backfill is dropped.
 - Everything is delivered on the thread of the feed, between the frames that it reads.
 """
 
@@ -83,6 +84,7 @@ class TradeRepairs:
         self._new: list[Awaited] = []  # not requested yet
         self._begun = self._finished = False
         self._holding: set[str] = set()  # products of which this object gets the trades
+        self._trading: set[str] = set()  # products of which the trades are subscribed to
         if repairs:
             continuity.can_repair = self._can_repair
 
@@ -124,6 +126,28 @@ class TradeRepairs:
                 self._hold_product(product)
             else:
                 self._backfills.close(product, Shortfall("trades of it are held already"))
+
+    def still_subscribed(self, pairs: Iterable[Pair]) -> None:
+        """No others are subscribed to any more; of a feed with one connection."""
+        before, self._trading = self._trading, self._trades_of(pairs)
+        self._remove(before - self._trading)
+
+    def unsubscribed(self, pairs: Iterable[Pair]) -> None:
+        """These are not subscribed to any more."""
+        self._remove(self._trades_of(pairs))
+
+    def _remove(self, products: Iterable[str]) -> None:
+        for product in products:
+            self._fetcher.end(product)
+            if self._backfills is not None:
+                self._backfills.close(product, None)
+            self._new = [each for each in self._new if each.product_id != product]
+            self._output(self._machine.remove(product, self._now()))
+            if product in self._holding:
+                self._pass_again(product)
+
+    def _trades_of(self, pairs: Iterable[Pair]) -> set[str]:
+        return {product for channel, product in pairs if channel == self._channel and product is not None}
 
     def restarted(self, found: Restarted) -> None:
         """The numbers begin anew, so that what is held cannot be put in order with what follows."""

@@ -14,6 +14,7 @@ import pytest
 from rxfeed import (
     ConfigError,
     Feed,
+    Reconnect,
     Replay,
     moved,
     price_crossing,
@@ -22,12 +23,12 @@ from rxfeed import (
     tick_bars,
     window_volume,
 )
-from rxfeed.feed import Backfilled, Gap
+from rxfeed.feed import Backfilled, Gap, Reconnecting
 from rxfeed.market import Message, PriorTrade, Trade
 from rxfeed.sim import faults
 from tests.support.amounts import amount
 from tests.support.collect import Collected
-from tests.support.warm import BTC, ETH, VENUES, Warm, backfilled, check_backfill, market
+from tests.support.warm import BTC, CHANNELS, ETH, VENUES, Warm, backfilled, check_backfill, market
 
 RULES = {"coinbase_exchange": "ExchangeRest", "coinbase_advanced": "AdvancedRest"}
 
@@ -329,6 +330,43 @@ def test_product_that_is_added_later_is_backfilled_once(venue: str) -> None:
     backfilled = [each.product_id for each in made.status.items if isinstance(each, Backfilled)]
     assert backfilled == [BTC, ETH]
     check_backfill(made, ETH)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("redundancy", [1, 2])
+def test_product_that_is_removed_during_its_backfill_has_none(
+    venue: str, redundancy: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with market(venue) as exchange:
+        exchange.inject(faults.RestLatency(0.5, count=None))
+        made = Warm(exchange, venue, 30, redundancy=redundancy)
+        with made.feed:
+            exchange.wait_for_clients(redundancy)
+            exchange.step(20)
+            made.feed.remove(ETH, CHANNELS)
+            made.live(BTC)
+            made.live(BTC)
+            assert ETH not in made.feed._streams.router.held
+    assert backfilled(made, BTC)
+    assert not backfilled(made, ETH)
+    assert [each.product_id for each in made.status.items if isinstance(each, Backfilled)] == [BTC]
+    assert not [each for each in caplog.records if "backfill:" in each.message]
+
+
+def test_product_that_is_removed_during_a_reconnect_has_no_backfill() -> None:
+    with market("coinbase_exchange") as exchange:
+        exchange.inject(faults.RestLatency(0.3, count=None))
+        made = Warm(exchange, "coinbase_exchange", 30, reconnect=Reconnect(initial=3600, maximum=3600))
+        with made.feed:
+            exchange.wait_for_clients()
+            exchange.step(20)
+            exchange.disconnect()
+            made.status.wait_for(lambda items: any(isinstance(each, Reconnecting) for each in items))
+            made.feed.remove(ETH, CHANNELS)
+            made.status.wait_for(lambda items: any(isinstance(each, Backfilled) for each in items))
+            made.feed.wait(0.3)
+    assert backfilled(made, BTC)
+    assert not backfilled(made, ETH)
 
 
 def test_others_are_delivered_during_a_backfill() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from rxfeed.feed.backfill_fetcher import FetchedBackfill
 from rxfeed.feed.backfills import Shortfall
-from tests.support.stepped_repairs import PRODUCTS, A, B, SteppedConnection
+from rxfeed.market import PriorTrade, Trade
+from tests.support.stepped_repairs import PRODUCTS, A, B, SteppedConnection, prior
 
 
 def begun(most: int = 10_000) -> SteppedConnection:
@@ -75,3 +76,43 @@ def test_end_of_the_feed_is_no_failure(caplog: pytest.LogCaptureFixture) -> None
     made.repairs.finish()
     assert len(made.trades(A)) == len(made.trades(B)) == 1
     assert warnings(caplog) == []
+
+
+def test_removed_product_has_no_backfill_any_more(caplog: pytest.LogCaptureFixture) -> None:
+    """What has come of it is delivered at once; what is fetched is not, and a new subscription has no backfill."""
+    made = begun()
+    request = made.fetcher.backfills[1]
+    made.trade(B)
+    made.fetcher.answers.append(FetchedBackfill(request, [prior(B, 100)]))
+    made.repairs.step()
+    made.subscribe(A)
+    made.drain()
+    assert [each.product_id for each in made.fetcher.backfills] == [A]
+    assert B not in made.streams.router.held
+    before = len(made.out)
+    made.fetcher.answers.append(FetchedBackfill(request, [prior(B, 99)]))
+    made.fetcher.answers.append(FetchedBackfill(request, [], ended=True))
+    made.drain()
+    made.subscribe(A, B)
+    made.repairs.step()
+    assert len(made.out) == before
+    assert [each for each in made.out if isinstance(each, Trade | PriorTrade)] == made.trades(B)
+    assert [each.trade_id for each in made.trades(B)] == [101, 102]
+    assert [each.product_id for each in made.fetcher.backfills] == [A]
+    assert warnings(caplog) == []
+
+
+def test_removed_product_has_no_repair_any_more() -> None:
+    made = SteppedConnection()
+    for product in PRODUCTS:
+        made.trade(product, missed=5)
+        made.trade(product)
+    made.repairs.step()
+    made.subscribe(A)
+    made.drain()
+    assert [each.product_id for each in made.fetcher.requests] == [A]
+    assert made.gaps(B) == [2, 3, 4, 5, 6]
+    assert [each.trade_id for each in made.trades(B)] == [1, 7, 8]
+    made.fetcher.answer(0)
+    made.drain()
+    assert len(made.trades(A)) == 8

@@ -15,7 +15,7 @@ from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.trade_fetcher import FetchedTrades, MissingTrades, TradeFetcher
 from rxfeed.feed.trade_repairs import TradeRepairs
-from rxfeed.market import Message, RestOrigin, Trade, stamp
+from rxfeed.market import BackfilledOrigin, Message, PriorTrade, RestOrigin, Trade, stamp
 from rxfeed.venues import COINBASE_EXCHANGE, RestTrade
 
 A, B = "A-USD", "B-USD"
@@ -41,6 +41,10 @@ class Fetcher:
     def end_backfill(self, product_id: str) -> None:
         self.backfills = [each for each in self.backfills if each.product_id != product_id]
 
+    def end(self, product_id: str) -> None:
+        self.end_backfill(product_id)
+        self.requests = deque(each for each in self.requests if each.product_id != product_id)
+
     def answer(self, lacks: int) -> None:
         """Answer the oldest request, without every trade of which the id is a multiple of *lacks*."""
         if self.requests:
@@ -53,7 +57,13 @@ class Fetcher:
 
 
 def fetched(product: str, number: int, seconds: float = 0) -> Trade:
-    item = RestTrade(
+    trade = COINBASE_EXCHANGE.new_trade(_item(product, number, seconds))
+    assert trade is not None
+    return stamp(trade, RestOrigin(b"{}", 1, 0))
+
+
+def _item(product: str, number: int, seconds: float) -> RestTrade:
+    return RestTrade(
         product_id=product,
         trade_id=number,
         price=Decimal(10),
@@ -61,9 +71,13 @@ def fetched(product: str, number: int, seconds: float = 0) -> Trade:
         time=datetime(2026, 1, 2, 12, tzinfo=UTC) + timedelta(seconds=seconds),
         maker_side="buy",
     )
-    trade = COINBASE_EXCHANGE.new_trade(item)
+
+
+def prior(product: str, number: int) -> PriorTrade:
+    """A trade of a backfill."""
+    trade = COINBASE_EXCHANGE.prior_trade(_item(product, number, 0))
     assert trade is not None
-    return stamp(trade, RestOrigin(b"{}", 1, 0))
+    return stamp(trade, BackfilledOrigin(b"{}", 1, 0))
 
 
 class SteppedConnection:
@@ -97,7 +111,9 @@ class SteppedConnection:
 
     def subscribe(self, *products: str) -> None:
         """These are the subscribed products from now on."""
-        self.repairs.subscribed([("matches", each) for each in products])
+        pairs = [("matches", each) for each in products]
+        self.repairs.still_subscribed(pairs)
+        self.repairs.subscribed(pairs)
 
     def frame(self, text: str) -> None:
         self.dispatcher.frames([text.encode()], 1)
