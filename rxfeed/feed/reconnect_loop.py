@@ -95,7 +95,7 @@ class ReconnectLoop:
         self._wakeup = Wakeup()
         self._repairs: TradeRepairs | None = None
         if repairs and settings.has_repairs:
-            from rxfeed.feed.trade_repairs import make_repairs
+            from rxfeed.feed.make_repairs import make_repairs
 
             self._repairs = make_repairs(settings, streams, self.continuity, clock, self.nudge)
         self._lock = threading.Lock()

@@ -24,23 +24,17 @@ from rxfeed.core import (
     LostTrades,
     Missed,
     Pair,
-    Reconnect,
     Repair,
     Restarted,
     TradeRepair,
-    in_seconds,
 )
 from rxfeed.feed.backfill_fetcher import FetchedBackfill
-from rxfeed.feed.backfill_turns import BackfillTurns
 from rxfeed.feed.backfills import FIRST_WITHIN, LONGEST, PATIENCE, Backfills, Shortfall, as_rest
-from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import is_of_several
 from rxfeed.feed.repair_output import Output, RepairOutput
-from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.trade_fetcher import MissingTrades, TradeFetcher
 from rxfeed.market import BackfilledOrigin, Message, PriorOrigin, PriorTrade, Trade, of_connection, stamp
-from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade
 
 _NO_ANSWER_WITHIN = LONGEST + 2 * PATIENCE
@@ -342,32 +336,3 @@ class TradeRepairs:
             if self._backfills is not None:
                 self._fetcher.end_backfill(product)
                 self._backfills.close(product, None if self._finished else _NO_END)
-
-
-def make_repairs(
-    settings: FeedSettings, streams: FeedStreams, continuity: GapDetector, clock: Clock, nudge: Callable[[], None]
-) -> TradeRepairs | None:
-    """The repairs of what *continuity* misses; `None` if *settings* have none. *nudge* is called for each answer."""
-    policy, venue, transport = settings.repairs, settings.venue, settings.transport
-    if policy is None and settings.backfill is None:
-        return None
-    assert venue.rest is not None
-
-    def client(timeout: float) -> HttpClient:
-        return HttpClient(
-            settings.rest_url,
-            timeout=timeout,
-            rate=venue.rest_requests_per_second,
-            retry=Reconnect(retries=0),
-            keep_alive=True,
-            ssl_context=transport.ssl_context,
-            proxy=transport.proxy,
-        )
-
-    patience = PATIENCE if policy is None else in_seconds(policy.patience)
-    turns = BackfillTurns.of(settings.rest_url, venue.rest_requests_per_second)
-    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge, turns.wait)
-    backfills = (
-        None if settings.backfill is None else Backfills(settings.backfill, venue.repairable, settings.backfilled)
-    )
-    return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now, backfills)
