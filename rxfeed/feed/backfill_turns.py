@@ -35,6 +35,11 @@ class BackfillTurns:
         server = Endpoint.of(rest_url, ("http", "https"))
         return cls._all.setdefault((server.host, server.port, rate), BackfillTurns(rate))
 
+    @classmethod
+    def forked(cls) -> None:
+        """Begin anew in a child process: another thread of the parent may have had a lock."""
+        cls._all.clear()
+
     def wait(self) -> float:
         """The seconds until the next request may be sent, which takes this turn."""
         with self._lock:
@@ -42,5 +47,4 @@ class BackfillTurns:
 
 
 if hasattr(os, "register_at_fork"):
-    # In a child process begin anew: another thread of the parent may have had a lock.
-    os.register_at_fork(after_in_child=BackfillTurns._all.clear)  # pyright: ignore[reportPrivateUsage]
+    os.register_at_fork(after_in_child=BackfillTurns.forked)
