@@ -23,7 +23,8 @@ class Missed(msgspec.Struct, frozen=True):
 class Awaited(msgspec.Struct, frozen=True):
     """Numbers *first* to *last* of *product_id* on *channel* did not come, and are requested: they are no gap yet.
 
-    *after*: the time of the message before them, if it is known.
+    *after*: the time of the message before them, *before*: that of a heartbeat that names the last of them, or a later
+    one; each if it is known.
     """
 
     product_id: str
@@ -31,6 +32,7 @@ class Awaited(msgspec.Struct, frozen=True):
     first: int
     last: int
     after: datetime | None = None
+    before: datetime | None = None
 
 
 class Restarted(msgspec.Struct, frozen=True):

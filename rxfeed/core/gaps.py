@@ -177,7 +177,9 @@ class GapDetector(ProductEpochs):
         for each in missed:
             if each.product_id is not None and self.can_repair(each):
                 after = self.last_time(each.channel, each.product_id)  # it does not continue with the next one yet
-                self.missed.append(Awaited(each.product_id, each.channel, each.first, each.last, after))
+                run = self._runs.get((each.channel, each.product_id))
+                before = None if run is None else run.named_at(each.last)
+                self.missed.append(Awaited(each.product_id, each.channel, each.first, each.last, after, before))
             else:
                 self.missed.append(each)
                 lost.add(each.product_id)

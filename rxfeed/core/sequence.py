@@ -53,6 +53,7 @@ class Sequence:
         "_held",
         "_history",
         "_last",
+        "_named_at",
         "_next",
         "_position",
         "_presumed",
@@ -73,6 +74,7 @@ class Sequence:
         """True on a new connection until its first message."""
         self.pending = -1
         """The number in the last heartbeat, if its message had not come."""
+        self._named_at: datetime | None = None  # the time of that heartbeat
         self._findings = findings
         self._history = NumberHistory()
         self._times = self._history.times
@@ -173,8 +175,12 @@ class Sequence:
                 self._unknown.clear()
             self._unknown.add(number)
 
-    def beat(self, number: int) -> None:
-        """A heartbeat has *number* as the last one."""
+    def named_at(self, number: int) -> datetime | None:
+        """The time of the last heartbeat, if it has *number* or a later one; else `None`."""
+        return self._named_at if number <= self.pending else None
+
+    def beat(self, number: int, time: datetime | None = None) -> None:
+        """A heartbeat of this *time* has *number* as the last one."""
         if self.known < 0 or self.fresh:
             return
         if self.pending > self.last:
@@ -182,7 +188,7 @@ class Sequence:
             self._reported = max(self._reported, self.pending)
         if number < self._reported and self._base is None:
             self._reported = -1
-        self.pending = number
+        self.pending, self._named_at = number, time
 
     def settled(self, first: int, last: int) -> None:
         """The numbers *first* to *last*, which were missing, came in another way: a message with one is a duplicate."""

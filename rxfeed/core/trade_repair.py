@@ -8,7 +8,8 @@ Rules:
 - A closed hole is output as its trades in the order of ids, with `Repaired` before each run of them, and `Missed` in
   the place of each run that is not there. Then follows what was held up to the next hole.
 - What is fetched must have a time between those of the trades before and after the hole, or it would be counted in a
-  window that is over, which would be complete and wrong.
+  window that is over, which would be complete and wrong. A heartbeat that names the last trade of the hole is after it,
+  too. If the trade after the hole comes later than what was fetched, that is checked again.
 - What is fetched for a hole that is closed is dropped, so nothing comes out of order.
 - A backfill is a hole before the first trade of a product: its last id is that before the first trade, or that of the
   last one from before the subscription. It is closed when no more is fetched, or when its time is up. What is missing
@@ -82,12 +83,24 @@ Output = Message | BackfilledTrades | RepairedTrades | LostTrades
 class _OpenHole:
     """A hole, the trades that were fetched for it, and the messages that are held after it."""
 
-    __slots__ = ("after", "deadline", "first", "found", "held", "last", "since")
+    __slots__ = ("after", "before", "came", "deadline", "first", "followed", "found", "held", "last", "since")
 
-    def __init__(self, first: int, last: int, since: float, deadline: float, after: datetime | None = None) -> None:
+    def __init__(
+        self,
+        first: int,
+        last: int,
+        since: float,
+        deadline: float,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> None:
         self.first, self.last, self.since, self.deadline = first, last, since, deadline
-        self.after = after
+        self.after, self.before = after, before
+        self.followed = False
+        """True if a trade after the hole has come."""
         self.found: dict[int, Trade | PriorTrade] = {}
+        self.came: set[int] = set()
+        """Those of *found* that were not fetched, since they still came."""
         self.held: list[Message] = []
 
     @property
@@ -101,12 +114,18 @@ class _OpenHole:
 
     def fits(self, trade: Trade | PriorTrade) -> bool:
         """True if *trade*, which was fetched, is one of the hole, by its id and time."""
-        if not self.first <= trade.trade_id <= self.last:
-            return False
-        first = next((each for each in self.held if isinstance(each, Trade)), None)
-        return (self.after is None or trade.time >= earlier(self.after, _SLACK)) and (
-            first is None or earlier(trade.time, _SLACK) <= first.time
+        return (
+            self.first <= trade.trade_id <= self.last
+            and (self.after is None or trade.time >= earlier(self.after, _SLACK))
+            and (self.before is None or earlier(trade.time, _SLACK) <= self.before)
         )
+
+    def follow(self, trade: Trade | PriorTrade) -> None:
+        """*trade* has come, the first one after the hole: what was fetched and is newer is dropped."""
+        self.followed = True
+        if self.before is None or trade.time < self.before:
+            self.before = trade.time
+            self.found = {number: each for number, each in self.found.items() if number in self.came or self.fits(each)}
 
     def close(self, product_id: str, now: float) -> list[Output]:
         """The trades that are here, in order, with reports of both kinds of runs, and the messages after the hole."""
@@ -213,14 +232,22 @@ class TradeRepair:
             if isinstance(hole, _Backfill) and not any(isinstance(each, Trade) for each in hole.held):
                 hole.last = max(hole.last, number)
 
-    def missed(self, product_id: str, first: int, last: int, now: float, after: datetime | None = None) -> bool:
+    def missed(
+        self,
+        product_id: str,
+        first: int,
+        last: int,
+        now: float,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> bool:
         """A hole begins, after all that is held. False if it cannot be repaired.
 
-        *after*: the time of the trade before it, if it is known.
+        *after*: the time of the trade before it, *before*: that of a heartbeat after it; each if it is known.
         """
         if not self.can_repair(product_id, first, last):
             return False
-        hole = _OpenHole(first, last, now, now + in_seconds(self._policy.patience), after)
+        hole = _OpenHole(first, last, now, now + in_seconds(self._policy.patience), after, before)
         self._holes.setdefault(product_id, deque()).append(hole)
         self._missing[product_id] += hole.size
         return True
@@ -244,8 +271,14 @@ class TradeRepair:
                 for hole in holes:
                     if hole.first <= message.trade_id <= hole.last:
                         hole.found.setdefault(message.trade_id, message)
+                        hole.came.add(message.trade_id)
                 return self._close_due(product_id, now)
             place = before
+            for hole in reversed(holes):
+                if hole.followed:
+                    break
+                if hole.first <= hole.last <= message.trade_id:
+                    hole.follow(message)
         place.held.append(message)
         self._held[product_id] += 1
         outputs: list[Output] = []
@@ -285,6 +318,13 @@ class TradeRepair:
             while each in self._holes:
                 outputs += self._close_first(each, now)
         return outputs
+
+    def remove(self, product_id: str, now: float) -> list[Output]:
+        """The product is not subscribed to any more: close its holes, without the trades from before its first one."""
+        for hole in self._holes.get(product_id, ()):
+            if isinstance(hole, _Backfill):
+                hole.found.clear()
+        return self.finish(now, product_id)
 
     def _close_due(self, product_id: str, now: float) -> list[Output]:
         outputs: list[Output] = []

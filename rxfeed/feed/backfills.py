@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum
 
+import msgspec
+
 from rxfeed.core import Pair
 from rxfeed.market import PriorTrade, Trade
 from rxfeed.venues import RestTrade
@@ -25,7 +27,18 @@ log = logging.getLogger("rxfeed.feed")
 FIRST_WITHIN = 5.0
 """Seconds until a product's first trade."""
 PATIENCE = 10.0
-"""Seconds until the next page is here."""
+"""Seconds for which a page may fail."""
+LONGEST = 600.0
+"""Seconds that a backfill may take."""
+MOST = 500_000
+"""Trades of a product's backfill."""
+
+
+class Shortfall(msgspec.Struct, frozen=True):
+    """Why trades of a backfill are missing, and what to do about it."""
+
+    reason: str
+    remedy: str = ""
 
 
 class _Asked(Enum):
@@ -81,9 +94,6 @@ class Backfills:
         self._open |= {product: _Backfill(now - self._span, newest_at) for product in fresh}
         return fresh
 
-    def is_open(self, product: str | None) -> bool:
-        return product in self._open
-
     def counts(self, prior: PriorTrade) -> bool:
         """True if *prior*, which came before the request, is a part of the backfill; False if it is older."""
         backfill = self._open[prior.product_id]
@@ -137,20 +147,20 @@ class Backfills:
         backfill = self._open.get(product or "")
         return backfill is None or backfill.settled
 
-    def close(self, product: str, failure: str) -> None:
-        """The backfill of *product*, if there is one, is over; *failure*: why trades of it are missing, empty for none.
+    def close(self, product: str, shortfall: Shortfall | None) -> None:
+        """The backfill of *product*, if there is one, is over; *shortfall*: why trades of it are missing, if any are.
 
         That is logged.
         """
         backfill = self._open.pop(product, None)
-        if backfill is None or not failure:
+        if backfill is None or shortfall is None:
             return
-        if not backfill.settled:
-            failure = f"no trade came within {FIRST_WITHIN:g} s of the subscription, and then {failure}"
+        reason, remedy = shortfall.reason, shortfall.remedy
+        if backfill.asked is _Asked.NEWEST:
+            reason = f"no trade came within {FIRST_WITHIN:g} s of the subscription, and then {reason}"
         log.warning(
-            "backfill: not all trades of %s since %s could be requested: %s. The feed continues without them; check "
-            "rest_url and the network",
-            *(product, f"{backfill.since:%Y-%m-%d %H:%M:%S} UTC", failure),
+            "backfill: not all trades of %s since %s could be requested: %s. The feed continues without them%s",
+            *(product, f"{backfill.since:%Y-%m-%d %H:%M:%S} UTC", reason, remedy and f"; {remedy}"),
         )
 
 

@@ -94,10 +94,11 @@ class ConnectionArbiter:
         if self.repairs is not None:
             self.repairs.step()
 
-    def subscribed(self, pairs: Collection[Pair]) -> None:
-        """A connection is subscribed to *pairs* from now on."""
+    def subscribed(self, pairs: Collection[Pair], before: Collection[Pair]) -> None:
+        """A connection is subscribed to *pairs* from now on, and no longer to those that it had *before*."""
         if self.repairs is not None:
             with self._streams.lock:
+                self.repairs.unsubscribed({*before} - {*pairs})
                 self.repairs.subscribed(pairs)
             self._held()
 
@@ -208,6 +209,7 @@ class ArbitratedFrames:
         self._line = line
         self._dispatcher = dispatcher
         self._continuity = continuity
+        self._pairs: Collection[Pair] = ()
         self._stats = dispatcher.stats
 
     # ---- the connection
@@ -217,7 +219,8 @@ class ArbitratedFrames:
         self._continuity.watch(pairs)
         with self._dispatcher.streams.lock:
             self._machine.watch(pairs)
-        self._arbiter.subscribed(pairs)
+        before, self._pairs = self._pairs, pairs
+        self._arbiter.subscribed(pairs, before)
 
     def at_least(self, product_id: str, least: int) -> None:
         """The epoch of the product is *least*, if it is not higher."""

@@ -370,7 +370,7 @@ class Connections:
             held=self.supervisor.wake,
         )
         if of is None and settings.has_repairs:
-            from rxfeed.feed.trade_repairs import make_repairs
+            from rxfeed.feed.make_repairs import make_repairs
 
             arbiter.repairs = make_repairs(settings, self.streams, machine.gaps, self.clock, self.supervisor.wake)
         return arbiter

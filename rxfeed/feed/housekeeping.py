@@ -153,7 +153,9 @@ class Housekeeping:
             self._watcher.at_least(product, least)
         self._watcher.watch(pairs)
         if self._repairs is not None:
-            self._repairs.subscribed(pairs)
+            with self._streams.lock:
+                self._repairs.still_subscribed(pairs)
+                self._repairs.subscribed(pairs)
         names = self._settings.venue.heartbeats
         beating = frozenset(product for channel, product in pairs if channel in names and product is not None)
         self._heartbeats.expect(beating, self.idle)

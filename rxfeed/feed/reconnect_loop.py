@@ -95,7 +95,7 @@ class ReconnectLoop:
         self._wakeup = Wakeup()
         self._repairs: TradeRepairs | None = None
         if repairs and settings.has_repairs:
-            from rxfeed.feed.trade_repairs import make_repairs
+            from rxfeed.feed.make_repairs import make_repairs
 
             self._repairs = make_repairs(settings, streams, self.continuity, clock, self.nudge)
         self._lock = threading.Lock()
@@ -276,6 +276,8 @@ class ReconnectLoop:
         while not self._closing and (left := until - time.monotonic()) > 0:
             if self._repairs is not None:
                 with self._streams.lock:
+                    if self._subscriptions.changed:
+                        self._repairs.still_subscribed(self._subscriptions.pairs)
                     self._repairs.step()
                 held = self._repairs.remaining(self._clock.now())
                 left = left if held is None else min(left, self._clock.real(held))

@@ -44,11 +44,12 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("repair: missing trades come from the venue's REST API, and there is none: give rest_url")
         if self.backfill is not None and not (self.venue.repairable and self.rest_url):
             raise ConfigError("backfill: past trades come from the venue's REST API, and there is none: give rest_url")
-        for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold", "backfill"):
+        for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
             seconds = getattr(self, name)
-            never = seconds is None and name in ("ping_interval", "stale_after", "backfill")
+            never = seconds is None and name in ("ping_interval", "stale_after")
             if not never:
                 arguments.above_zero(name, seconds, "of seconds")
+        arguments.optional_number("backfill", self.backfill)
 
     @property
     def repairs(self) -> Repair | None:

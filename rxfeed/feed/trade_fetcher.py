@@ -5,9 +5,9 @@ Rules:
   as it comes.
 - Failures (no connection, 429, an answer that is no list of trades) are tried again, with growing pauses, until the
   time is up. So are answers that lack some of the trades, which may be too new for the API; but after a few of those
-  the trades cannot be had.
-- The trades of a backfill are requested in the same way, until one is older than its time. The first of those is passed
-  on, too, as the proof that none is missing. If a page fails for `PATIENCE` seconds, the backfill ends there.
+  the trades cannot be had. If there is no answer in time, that is logged.
+- Backfills (see `backfill_fetcher.py`) have threads, a connection and turns of their own, so that no repair waits for
+  them.
 - Requests of all threads together are within the venue's rate limit, and a `Retry-After` holds for all.
 - The feed's thread waits for the interpreter while one of these threads computes. So an answer is not decoded as a
   whole, but only the trades that are missing, a few at once, with pauses in between.
@@ -19,33 +19,28 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from queue import SimpleQueue
 
 import msgspec
 
-from rxfeed.core import Backoff, Reconnect
+from rxfeed.core import Backoff
 from rxfeed.errors import FrameMalformed, RxfeedError
+from rxfeed.feed.backfill_fetcher import BackfillFetcher, FetchedBackfill
 from rxfeed.feed.backfills import PATIENCE
-from rxfeed.market import BackfilledOrigin, PriorOrigin, PriorTrade, RestOrigin, Trade, stamp
+from rxfeed.feed.trade_answers import MOST_PASSES, PAUSES, TradeAnswers, pause_after
+from rxfeed.market import RestOrigin, Trade, stamp
 from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade, TradeItem, Venue
 
 log = logging.getLogger("rxfeed.feed")
 
 _THREADS = 4
-_PAUSES = Reconnect(initial=0.1, maximum=1.0)
-_AT_ONCE = 4
-"""So many trades are decoded without a pause, some 0.03 ms."""
-_PAUSE = 0.0005
-"""Seconds."""
 _PASSED_ON = 32
 """So many trades are passed on together, since each time wakes the feed's thread."""
-_SLACK = timedelta(seconds=1)
-"""The times of a venue's trades may be a little out of order."""
-_MOST_PASSES = 3
-"""So often the pages are read if they lack trades that they should have."""
+_LONGEST_REQUEST = 60.0
+"""Seconds; with a long patience, a request without an answer is sent again after these."""
 
 
 class MissingTrades(msgspec.Struct, frozen=True):
@@ -59,23 +54,6 @@ class MissingTrades(msgspec.Struct, frozen=True):
     """When the time is up, by `time.monotonic()`."""
 
 
-class BackfillRequest(msgspec.Struct, frozen=True):
-    """A request for the trades before *newer* (`None`: the newest ones) that are not older than *since*."""
-
-    product_id: str
-    newer: RestTrade | None
-    since: datetime
-
-
-class FetchedBackfill(msgspec.Struct, frozen=True):
-    """Some of the trades of a backfill, and the one before them; *ended*: no more will come, because of *failure*."""
-
-    request: BackfillRequest
-    trades: list[PriorTrade]
-    ended: bool = False
-    failure: str = ""
-
-
 class FetchedTrades(msgspec.Struct, frozen=True):
     """Some of the trades of a request, with their origins; *ended*: no more will come."""
 
@@ -87,62 +65,71 @@ class FetchedTrades(msgspec.Struct, frozen=True):
 class TradeFetcher:
     """Answers requests in `answers`, and calls *nudge* for each; from any thread.
 
-    *patience*: seconds until the time of a request is up.
+    *patience*: seconds until the time of a repair is up. *client* makes a client with a timeout. *turn* takes the next
+    turn of a backfill's request, and returns the seconds until then.
     """
 
     def __init__(
-        self, venue: Venue, client: Callable[[float], HttpClient], patience: float, nudge: Callable[[], None]
+        self,
+        venue: Venue,
+        client: Callable[[float], HttpClient],
+        patience: float,
+        nudge: Callable[[], None],
+        turn: Callable[[], float] = lambda: 0.0,
     ) -> None:
         assert venue.rest is not None
         self.answers: deque[FetchedTrades | FetchedBackfill] = deque()
         self._venue, self._rules = venue, venue.rest
-        self._make_client = client
         self._patience = patience
         self._nudge = nudge
-        self._client: HttpClient | None = None
-        self._requests: SimpleQueue[MissingTrades | BackfillRequest | None] = SimpleQueue()
+        # Two attempts fit into the time, if the first one has no answer.
+        timeout = min(patience / 2, _LONGEST_REQUEST)
+        self._pages = TradeAnswers(venue.rest, lambda: client(timeout))
+        older = TradeAnswers(venue.rest, lambda: client(PATIENCE / 2))
+        self._backfills = BackfillFetcher(venue, older, turn, self._answer)
+        self._requests: SimpleQueue[MissingTrades | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._unanswered = 0
-        self._closed = threading.Event()
-        self._warned = False
-        self._backfilling: set[str] = set()  # products of which further pages are used
+        self._closed = self._pages.closed
+        self._warned: set[str] = set()
+        self._ended: set[str] = set()  # products of which nothing is requested any more
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
         """Answers call *nudge* from now on."""
         self._nudge = nudge
 
     def request(self, product_id: str, first: int, last: int, newer: RestTrade | None) -> None:
-        until = time.monotonic() + self._patience
-        self._enqueue(MissingTrades(product_id, first, last, newer, until))
-
-    def backfill(self, product_id: str, newer: RestTrade | None, since: datetime) -> None:
-        self._backfilling.add(product_id)
-        self._enqueue(BackfillRequest(product_id, newer, since))
-
-    def end_backfill(self, product_id: str) -> None:
-        """No further page of the product's backfill is used."""
-        self._backfilling.discard(product_id)
-
-    def _enqueue(self, request: MissingTrades | BackfillRequest) -> None:
+        """Request the trades *first* to *last*; *newer*: the trade after them, if it is known."""
         if self._closed.is_set():
             return
+        self._ended.discard(product_id)
         with self._lock:
             self._unanswered += 1
             busy = self._unanswered > len(self._threads)
-        self._requests.put(request)
+        self._requests.put(MissingTrades(product_id, first, last, newer, time.monotonic() + self._patience))
         if busy and len(self._threads) < _THREADS:  # the start of one takes the caller's time
             thread = threading.Thread(target=self._work, name="rxfeed-repair", daemon=True)
             self._threads.append(thread)
             thread.start()
 
+    def backfill(self, product_id: str, newer: RestTrade | None, since: datetime) -> None:
+        """Request the trades before *newer* (`None`: the newest ones) that are not older than *since*."""
+        self._backfills.request(product_id, newer, since)
+
+    def end_backfill(self, product_id: str) -> None:
+        """No further page of the product's backfill is requested."""
+        self._backfills.end(product_id)
+
+    def end(self, product_id: str) -> None:
+        """Nothing of the product is requested any more, until the next request."""
+        self._ended.add(product_id)
+        self.end_backfill(product_id)
+
     def close(self) -> None:
         """End; a running request fails at once."""
-        with self._lock:
-            self._closed.set()
-            client = self._client
-        if client is not None:
-            client.close()
+        self._backfills.close()
+        self._pages.close()
         for _ in self._threads:
             self._requests.put(None)
 
@@ -150,123 +137,48 @@ class TradeFetcher:
 
     def _work(self) -> None:
         while (request := self._requests.get()) is not None:
-            failure = "a defect, which is in the log"
             try:
-                if isinstance(request, BackfillRequest):
-                    failure = self._serve_backfill(request)
-                else:
-                    self._serve(request)
+                self._serve(request)
             except Exception:
                 log.exception("repair: the request of missing trades failed: this is a defect, please report it")
             with self._lock:
                 self._unanswered -= 1
-            if isinstance(request, BackfillRequest):
-                self._answer(FetchedBackfill(request, [], ended=True, failure=failure))
-            else:
-                self._answer(FetchedTrades(request, [], ended=True))
-
-    def _get(self, product: str, path: str) -> tuple[tuple[TradeItem, ...], int]:
-        """The trades of the answer, newest first as they are, and its time in nanoseconds."""
-        with self._lock:
-            if self._closed.is_set():
-                return (), time.time_ns()
-            if self._client is None:
-                # Two attempts fit into the time, if the first one has no answer.
-                self._client = self._make_client(self._patience / 2)
-            client = self._client
-        body = client.get(path).body
-        return self._rules.trade_items(product, body), time.time_ns()
-
-    def _serve_backfill(self, request: BackfillRequest) -> str:
-        """Request the pages of a backfill; returns why it ended before its time, empty if it did not."""
-        newer: RestTrade | None = request.newer
-        backoff, passes = Backoff(_PAUSES, apart=0.0), 0
-        until = time.monotonic() + PATIENCE
-        failure = ""
-        while not self._closed.is_set() and request.product_id in self._backfilling:
-            try:
-                page = self._page_before(request.product_id, newer)
-                passes += 1
-                if page or passes >= _MOST_PASSES:
-                    if page and (passes >= _MOST_PASSES or _follows(page, newer)):
-                        newer = self._pass_backfill(request, page)
-                        if newer is None:
-                            return ""
-                        backoff, passes = Backoff(_PAUSES, apart=0.0), 0
-                        until = time.monotonic() + PATIENCE
-                        continue
-                    if not page:
-                        return _exhausted(newer)
-            except RxfeedError as error:
-                failure = str(error)
-            pause = backoff.failed()
-            if pause is None or time.monotonic() + pause >= until or self._closed.wait(pause):
-                return failure or "the answers lack trades"
-        return ""
-
-    def _page_before(self, product: str, newer: RestTrade | None) -> list[tuple[RestTrade, bytes, int]]:
-        """The trades before *newer*, newest first, with their items and the time of the answer.
-
-        Raises `FrameMalformed` if one is newer by its time than by its id, since an old time ends the backfill.
-        """
-        items, ns = self._get(product, self._rules.trades_path(product, older_than=newer))
-        by_id = {number: item for number, item in items if newer is None or number < newer.trade_id}
-        page: list[tuple[RestTrade, bytes, int]] = []
-        for number in sorted(by_id, reverse=True):
-            trade = self._rules.trade(product, by_id[number])
-            if page and trade.time - _SLACK > page[-1][0].time:
-                raise FrameMalformed(f"not a list of trades: {trade.trade_id} is newer than {page[-1][0].trade_id}")
-            if newer is None or trade.time <= newer.time:
-                page.append((trade, by_id[number], ns))
-                _pause_after(page)
-        return page
-
-    def _pass_backfill(self, request: BackfillRequest, page: list[tuple[RestTrade, bytes, int]]) -> RestTrade | None:
-        """Pass on the trades of *page*; returns the one before which the next page is, `None`: there is none."""
-        trades: list[PriorTrade] = []
-        oldest: RestTrade | None = None
-        for oldest, item, ns in page:
-            trade = self._venue.prior_trade(oldest)
-            if trade is None:
-                continue
-            counts = oldest.time >= request.since
-            trades.append(stamp(trade, BackfilledOrigin(item, ns, 0) if counts else PriorOrigin(item, ns, 0)))
-            if not counts:
-                self._answer(FetchedBackfill(request, trades))
-                return None
-            _pause_after(trades)
-            if len(trades) == _PASSED_ON:
-                self._answer(FetchedBackfill(request, trades))
-                trades = []
-        self._answer(FetchedBackfill(request, trades))
-        return oldest
+            self._answer(FetchedTrades(request, [], ended=True))
 
     def _serve(self, request: MissingTrades) -> None:
-        backoff, passes = Backoff(_PAUSES, apart=0.0), 0
+        backoff, passes, answered = Backoff(PAUSES, apart=0.0), 0, False
         missing = set(range(request.first, request.last + 1))
-        while not self._closed.is_set():
+        while not self._is_over(request):
             try:
-                self._read_pages(request, missing)
+                answered |= self._read_pages(request, missing)
                 passes += 1
             except RxfeedError as error:
-                self._warn(request, error)
+                self._warn(request, "could not be requested, and are requested again: %s. Check rest_url", error)
             pause = backoff.failed()
             over = pause is None or time.monotonic() + pause >= request.until
-            if not missing or passes >= _MOST_PASSES or over or self._closed.wait(pause):
+            if over and not answered:
+                self._warn(request, "did not arrive within %g s. Check rest_url", self._patience)
+            if not missing or passes >= MOST_PASSES or over or self._closed.wait(pause):
                 return
 
-    def _read_pages(self, request: MissingTrades, missing: set[int]) -> None:
-        """Read the pages with *missing* trades, and remove from those what was found."""
-        newer, product = request.newer, request.product_id
-        while missing and not self._closed.is_set() and time.monotonic() < request.until:
-            items, ns = self._get(product, self._rules.trades_path(product, older_than=newer, back_to=min(missing)))
+    def _is_over(self, request: MissingTrades) -> bool:
+        return self._closed.is_set() or request.product_id in self._ended
+
+    def _read_pages(self, request: MissingTrades, missing: set[int]) -> bool:
+        """Read the pages with *missing* trades, and remove from those what was found. False if there was no time."""
+        newer, product, answered = request.newer, request.product_id, False
+        while missing and not self._is_over(request) and time.monotonic() < request.until:
+            path = self._rules.trades_path(product, older_than=newer, back_to=min(missing))
+            items, ns = self._pages.get(product, path)
+            answered = True
             self._pass_on(request, missing, [each for each in items if each[0] in missing], ns)
             oldest = min(items, default=None)
             if oldest is None or oldest[0] <= min(missing, default=0):
-                return
+                break
             if newer is not None and oldest[0] >= newer.trade_id:  # the page goes no further back
-                return
+                break
             newer = self._rules.trade(product, oldest[1])
+        return answered
 
     def _pass_on(self, request: MissingTrades, missing: set[int], found: list[TradeItem], received_ns: int) -> None:
         """Pass on what was *found*, but what is *missing* still; raises `FrameMalformed` after the others."""
@@ -281,7 +193,7 @@ class TradeFetcher:
             if trade is not None and number in missing:
                 missing.discard(number)
                 trades.append(stamp(trade, RestOrigin(item, received_ns, 0)))
-                _pause_after(trades)
+                pause_after(trades)
                 if len(trades) == _PASSED_ON:
                     self._answer(FetchedTrades(request, trades))
                     trades = []
@@ -294,32 +206,13 @@ class TradeFetcher:
         self.answers.append(answer)
         self._nudge()
 
-    def _warn(self, request: MissingTrades, error: RxfeedError) -> None:
-        if self._closed.is_set():
+    def _warn(self, request: MissingTrades, what: str, value: object) -> None:
+        """Log *what* has happened to *request*: the first time as a WARNING."""
+        if self._is_over(request):
             return
         log.log(
-            logging.INFO if self._warned else logging.WARNING,
-            "repair: trades %d to %d of %s could not be requested, and are requested again: %s. Check rest_url and the "
-            "network",
-            *(request.first, request.last, request.product_id, error),
+            logging.INFO if what in self._warned else logging.WARNING,
+            f"repair: trades %d to %d of %s {what} and the network",
+            *(request.first, request.last, request.product_id, value),
         )
-        self._warned = True
-
-
-def _pause_after(made: Sequence[object]) -> None:
-    """After each `_AT_ONCE` of what was *made*, let other threads compute."""
-    if len(made) % _AT_ONCE == 0:
-        time.sleep(_PAUSE)
-
-
-def _follows(page: Sequence[tuple[RestTrade, bytes, int]], newer: RestTrade | None) -> bool:
-    """True if no trade is missing in *page*, up to *newer*."""
-    newest = page[0][0].trade_id if newer is None else newer.trade_id - 1
-    return [each.trade_id for each, _, _ in page] == [*range(newest, newest - len(page), -1)]
-
-
-def _exhausted(newer: RestTrade | None) -> str:
-    """Why a backfill ends if the venue has no trade before *newer*; empty if there was none."""
-    if newer is None:
-        return "the venue has no trade of it"
-    return "" if newer.trade_id <= 1 else f"the venue has none before {newer.trade_id}"
+        self._warned.add(what)

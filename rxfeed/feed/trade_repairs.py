@@ -7,12 +7,14 @@ Rules:
   trades and heartbeats are queued, too.
 - The trades of a backfill (see `backfills.py`) come out in the same way, before the first trade of their product. They
   have the epoch with which the product's trades began.
+- If a product is unsubscribed, its requests end. What has come of it is delivered then, and its backfill is dropped.
 - Everything is delivered on the thread of the feed, between the frames that it reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from reactivex import Observer
 
@@ -22,22 +24,23 @@ from rxfeed.core import (
     LostTrades,
     Missed,
     Pair,
-    Reconnect,
     Repair,
     Restarted,
     TradeRepair,
-    in_seconds,
 )
-from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
-from rxfeed.feed.clock import Clock
+from rxfeed.feed.backfill_fetcher import FetchedBackfill
+from rxfeed.feed.backfills import FIRST_WITHIN, LONGEST, PATIENCE, Backfills, Shortfall, as_rest
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import is_of_several
 from rxfeed.feed.repair_output import Output, RepairOutput
-from rxfeed.feed.settings import FeedSettings
-from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
+from rxfeed.feed.trade_fetcher import MissingTrades, TradeFetcher
 from rxfeed.market import BackfilledOrigin, Message, PriorOrigin, PriorTrade, Trade, of_connection, stamp
-from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade
+
+_NO_ANSWER_WITHIN = LONGEST + 2 * PATIENCE
+"""Seconds after which a backfill is over even if the fetcher, which ends it before, fails."""
+_NO_END = Shortfall(f"they did not arrive within {_NO_ANSWER_WITHIN:g} s")
+_BEGAN_ANEW = Shortfall("the trade ids of the venue began anew")
 
 
 class TradeRepairs:
@@ -56,20 +59,27 @@ class TradeRepairs:
         now: Callable[[], float],
         backfills: Backfills | None = None,
     ) -> None:
+        repairs = policy is not None
         self._channel = channel
         self._streams = streams
         self._router = streams.router
         self._continuity = continuity
         self._fetcher = fetcher
         self._now = now
-        self._machine = TradeRepair(policy or Repair())
+        policy = policy or Repair()
+        self._machine = TradeRepair(policy)
+        self._too_many_held = Shortfall(
+            f"more than {policy.most:,} of its trades and heartbeats came meanwhile",
+            "request a shorter backfill, or allow more with Repair(most=...)",
+        )
         self._backfills = backfills
         self._out = RepairOutput(channel, streams, continuity)
         self._observer: Observer[Message] = Observer(self._hold)
         self._new: list[Awaited] = []  # not requested yet
         self._begun = self._finished = False
         self._holding: set[str] = set()  # products of which this object gets the trades
-        if policy is not None:
+        self._trading: set[str] = set()  # products of which the trades are subscribed to
+        if repairs:
             continuity.can_repair = self._can_repair
 
     def nudge_with(self, nudge: Callable[[], None]) -> None:
@@ -90,7 +100,7 @@ class TradeRepairs:
     def begin(self, found: Awaited) -> None:
         """Hold the trades after *found* from now on."""
         product = found.product_id
-        if not self._machine.missed(product, found.first, found.last, self._now(), found.after):
+        if not self._machine.missed(product, found.first, found.last, self._now(), found.after, found.before):
             self._output(self._machine.finish(self._now(), product))
             self._output([LostTrades(product, found.first, found.last)])
             return
@@ -109,12 +119,36 @@ class TradeRepairs:
                 self._begun = True
                 self._hold_product(product)
             else:
-                self._backfills.close(product, "trades of it are held already")
+                self._backfills.close(product, Shortfall("trades of it are held already"))
+
+    def still_subscribed(self, pairs: Iterable[Pair]) -> None:
+        """No others are subscribed to any more; of a feed with one connection."""
+        before, self._trading = self._trading, self._trades_of(pairs)
+        self._remove(before - self._trading)
+
+    def unsubscribed(self, pairs: Iterable[Pair]) -> None:
+        """These are not subscribed to any more."""
+        self._remove(self._trades_of(pairs))
+
+    def _remove(self, products: Iterable[str]) -> None:
+        for product in products:
+            self._fetcher.end(product)
+            if self._backfills is not None:
+                self._backfills.close(product, None)
+            self._new = [each for each in self._new if each.product_id != product]
+            self._output(self._machine.remove(product, self._now()))
+            if product in self._holding:
+                self._pass_again(product)
+
+    def _trades_of(self, pairs: Iterable[Pair]) -> set[str]:
+        return {product for channel, product in pairs if channel == self._channel and product is not None}
 
     def restarted(self, found: Restarted) -> None:
         """The numbers begin anew, so that what is held cannot be put in order with what follows."""
         if found.channel == self._channel and found.product_id is not None:
-            self._output(self._machine.finish(self._now(), found.product_id))
+            outputs = self._machine.finish(self._now(), found.product_id)
+            self._check_backfill(found.product_id, _BEGAN_ANEW)
+            self._output(outputs)
 
     def step(self) -> None:
         """Deliver what is due: answers, and what could not be had in time."""
@@ -166,7 +200,10 @@ class TradeRepairs:
             return
         self._out.received(message)
         if self._machine.holds(message.product_id):
-            self._output(self._machine.hold(message, self._now()))
+            outputs = self._machine.hold(message, self._now())
+            if outputs:
+                self._check_backfill(str(message.product_id), self._too_many_held)
+                self._output(outputs)
         else:
             self._out.add([message])
 
@@ -174,6 +211,7 @@ class TradeRepairs:
         """*trade* is one of the first of its product. True if it was taken, False if it waits as any other."""
         product = trade.product_id
         self._begun = True
+        self._machine.extend(product, self._now() + _NO_ANSWER_WITHIN)  # what is older is requested with the next step
         self._out.begins(product, trade.epoch)
         if isinstance(trade, Trade):
             backfills.came(trade)
@@ -198,17 +236,25 @@ class TradeRepairs:
             if newer is None:
                 self._end_backfill(product)
             else:
-                self._machine.extend(product, now + 2 * PATIENCE)
-                self._fetcher.backfill(product, newer, since)
+                self._request_backfill(product, newer, since, now)
         for product, since in backfills.silent(now):
-            self._machine.extend(product, now + 2 * PATIENCE)
-            self._fetcher.backfill(product, None, since)
+            self._request_backfill(product, None, since, now)
 
-    def _end_backfill(self, product: str, failure: str = "") -> None:
+    def _request_backfill(self, product: str, newer: RestTrade | None, since: datetime, now: float) -> None:
+        self._machine.extend(product, now + _NO_ANSWER_WITHIN)
+        self._fetcher.backfill(product, newer, since)
+
+    def _check_backfill(self, product: str, shortfall: Shortfall) -> None:
+        """If the product's trades do not wait for its backfill any more, that is over, because of *shortfall*."""
+        if self._backfills is not None and not self._machine.backfilling(product):
+            self._fetcher.end_backfill(product)
+            self._backfills.close(product, shortfall)
+
+    def _end_backfill(self, product: str, shortfall: Shortfall | None = None) -> None:
         """No more of the product's backfill comes: deliver what is here."""
         self._fetcher.end_backfill(product)
         if self._backfills is not None:
-            self._backfills.close(product, failure)
+            self._backfills.close(product, None if self._finished else shortfall)
         self._output(self._machine.backfilled(product, self._now()))
         self._pass_again(product)
 
@@ -247,9 +293,8 @@ class TradeRepairs:
             if answer.trades and self._backfills.begins_with_newest(product):
                 self._begin_with(answer.trades[0])
         self._output(self._machine.fetched(product, answer.trades, now))
-        self._machine.extend(product, now + 2 * PATIENCE)
         if answer.ended:
-            self._end_backfill(product, answer.failure)
+            self._end_backfill(product, answer.shortfall)
 
     def _begin_with(self, newest: PriorTrade) -> None:
         """No trade has come: the product's trades begin after the *newest* one that was requested."""
@@ -290,32 +335,4 @@ class TradeRepairs:
             self._out.forget(product)
             if self._backfills is not None:
                 self._fetcher.end_backfill(product)
-                self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
-
-
-def make_repairs(
-    settings: FeedSettings, streams: FeedStreams, continuity: GapDetector, clock: Clock, nudge: Callable[[], None]
-) -> TradeRepairs | None:
-    """The repairs of what *continuity* misses; `None` if *settings* have none. *nudge* is called for each answer."""
-    policy, venue, transport = settings.repairs, settings.venue, settings.transport
-    if policy is None and settings.backfill is None:
-        return None
-    assert venue.rest is not None
-
-    def client(timeout: float) -> HttpClient:
-        return HttpClient(
-            settings.rest_url,
-            timeout=timeout,
-            rate=venue.rest_requests_per_second,
-            retry=Reconnect(retries=0),
-            keep_alive=True,
-            ssl_context=transport.ssl_context,
-            proxy=transport.proxy,
-        )
-
-    patience = PATIENCE if policy is None else in_seconds(policy.patience)
-    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge)
-    backfills = (
-        None if settings.backfill is None else Backfills(settings.backfill, venue.repairable, settings.backfilled)
-    )
-    return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now, backfills)
+                self._backfills.close(product, None if self._finished else _NO_END)

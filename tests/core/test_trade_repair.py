@@ -144,7 +144,9 @@ def test_trade_repair_bounds_what_a_product_may_lack() -> None:
     assert repair.missed(PRODUCT, 5, 5, 10.0)
 
 
-@pytest.mark.parametrize("arguments", [{"patience": 0}, {"patience": -1}, {"most": 0}, {"patience": float("nan")}])
+@pytest.mark.parametrize(
+    "arguments", [*({"patience": each} for each in (0, -1, float("nan"), 1e10, 1e300)), {"most": 0}]
+)
 def test_repair_refuses_values_that_cannot_be(arguments: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(arguments))):
         Repair(**arguments)  # type: ignore[arg-type]
@@ -218,3 +220,36 @@ def test_trade_repair_refuses_a_trade_whose_time_is_not_in_the_hole() -> None:
         moved = replace(trade(4), time=trade(4).time + timedelta(seconds=wrong))
         assert repair.fetched(PRODUCT, [trade(3), moved], 11.0) == []
         assert shown(repair.due(15.0)) == [RepairedTrades(PRODUCT, 3, 3, 5.0), 3, LostTrades(PRODUCT, 4, 4), 5]
+
+
+def test_trade_repair_refuses_what_is_newer_than_the_heartbeat() -> None:
+    """A heartbeat named the last trade of the hole, and no trade after it has come."""
+    repair = TradeRepair(Repair(patience=5))
+    repair.missed(PRODUCT, 3, 4, 10.0, after=trade(2).time, before=trade(5).time)
+    wrong = replace(trade(4), time=trade(5).time + timedelta(seconds=2))
+    assert repair.fetched(PRODUCT, [trade(3), wrong], 11.0) == []
+    assert shown(repair.fetched(PRODUCT, [trade(4)], 12.0)) == [RepairedTrades(PRODUCT, 3, 4, 2.0), 3, 4]
+
+
+def test_trade_repair_drops_what_is_newer_than_the_next_trade() -> None:
+    """That trade comes after the answer, and there may be another hole between the two."""
+    repair = TradeRepair(Repair(patience=5))
+    repair.missed(PRODUCT, 3, 4, 10.0, after=trade(2).time)
+    repair.missed(PRODUCT, 5, 5, 10.0)
+    wrong = replace(trade(4), time=trade(9).time)
+    assert repair.fetched(PRODUCT, [wrong], 11.0) == []
+    assert repair.hold(trade(6), 11.0) == []
+    assert repair.fetched(PRODUCT, [trade(3)], 11.0) == []
+    assert shown(repair.fetched(PRODUCT, [trade(4), trade(5)], 12.0)) == [
+        *(RepairedTrades(PRODUCT, 3, 4, 2.0), 3, 4),
+        *(RepairedTrades(PRODUCT, 5, 5, 2.0), 5, 6),
+    ]
+
+
+def test_trade_repair_keeps_a_missing_trade_that_came_with_any_time() -> None:
+    """It came from the venue, after others: only what was fetched is doubted."""
+    repair = TradeRepair(Repair(patience=5))
+    repair.missed(PRODUCT, 3, 4, 10.0, after=trade(2).time)
+    came = replace(trade(4), time=trade(9).time)
+    assert repair.hold(came, 10.0) == repair.hold(trade(5), 10.0) == []
+    assert shown(repair.fetched(PRODUCT, [trade(3)], 10.0)) == [RepairedTrades(PRODUCT, 3, 4, 0.0), 3, 4, 5]

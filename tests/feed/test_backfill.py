@@ -14,6 +14,7 @@ import pytest
 from rxfeed import (
     ConfigError,
     Feed,
+    Reconnect,
     Replay,
     moved,
     price_crossing,
@@ -22,12 +23,12 @@ from rxfeed import (
     tick_bars,
     window_volume,
 )
-from rxfeed.feed import Backfilled, Gap
+from rxfeed.feed import Backfilled, Gap, Reconnecting
 from rxfeed.market import Message, PriorTrade, Trade
 from rxfeed.sim import faults
 from tests.support.amounts import amount
 from tests.support.collect import Collected
-from tests.support.warm import BTC, ETH, VENUES, Warm, backfilled, check_backfill, market
+from tests.support.warm import BTC, CHANNELS, ETH, VENUES, Warm, backfilled, check_backfill, market
 
 RULES = {"coinbase_exchange": "ExchangeRest", "coinbase_advanced": "AdvancedRest"}
 
@@ -161,7 +162,7 @@ def test_second_session_counts_no_trade_twice(venue: str, tmp_path: Path) -> Non
 def test_feed_goes_on_without_a_backfill_that_fails(
     venue: str, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("rxfeed.feed.trade_fetcher.PATIENCE", 0.3)
+    monkeypatch.setattr("rxfeed.feed.backfill_fetcher.PATIENCE", 0.3)
     with market(venue) as exchange:
         exchange.inject(fault)
         made = Warm(exchange, venue, 300, products=[BTC])
@@ -229,7 +230,8 @@ def test_trade_that_only_the_next_connection_names_is_held(venue: str, caplog: p
 
 
 @pytest.mark.parametrize("redundancy", [1, 2])
-def test_what_is_held_at_the_end_is_delivered(redundancy: int) -> None:
+def test_what_is_held_at_the_end_is_delivered(redundancy: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A close is no failure of the backfill."""
     with market("coinbase_exchange") as exchange:
         exchange.inject(faults.RestLatency(20, count=None))
         made = Warm(exchange, "coinbase_exchange", 30, products=[BTC], redundancy=redundancy)
@@ -241,6 +243,7 @@ def test_what_is_held_at_the_end_is_delivered(redundancy: int) -> None:
             made.feed.wait(0.2)
             assert made.ids(BTC, Trade) == []
     assert max(made.ids(BTC, Trade)) > last
+    assert not [each for each in caplog.records if "backfill:" in each.message]
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -329,6 +332,43 @@ def test_product_that_is_added_later_is_backfilled_once(venue: str) -> None:
     check_backfill(made, ETH)
 
 
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("redundancy", [1, 2])
+def test_product_that_is_removed_during_its_backfill_has_none(
+    venue: str, redundancy: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with market(venue) as exchange:
+        exchange.inject(faults.RestLatency(0.5, count=None))
+        made = Warm(exchange, venue, 30, redundancy=redundancy)
+        with made.feed:
+            exchange.wait_for_clients(redundancy)
+            exchange.step(20)
+            made.feed.remove(ETH, CHANNELS)
+            made.live(BTC)
+            made.live(BTC)
+            assert ETH not in made.feed._streams.router.held
+    assert backfilled(made, BTC)
+    assert not backfilled(made, ETH)
+    assert [each.product_id for each in made.status.items if isinstance(each, Backfilled)] == [BTC]
+    assert not [each for each in caplog.records if "backfill:" in each.message]
+
+
+def test_product_that_is_removed_during_a_reconnect_has_no_backfill() -> None:
+    with market("coinbase_exchange") as exchange:
+        exchange.inject(faults.RestLatency(0.3, count=None))
+        made = Warm(exchange, "coinbase_exchange", 30, reconnect=Reconnect(initial=3600, maximum=3600))
+        with made.feed:
+            exchange.wait_for_clients()
+            exchange.step(20)
+            exchange.disconnect()
+            made.status.wait_for(lambda items: any(isinstance(each, Reconnecting) for each in items))
+            made.feed.remove(ETH, CHANNELS)
+            made.status.wait_for(lambda items: any(isinstance(each, Backfilled) for each in items))
+            made.feed.wait(0.3)
+    assert backfilled(made, BTC)
+    assert not backfilled(made, ETH)
+
+
 def test_others_are_delivered_during_a_backfill() -> None:
     with market("coinbase_exchange") as exchange:
         exchange.inject(faults.RestLatency(0.5, count=None))
@@ -382,6 +422,17 @@ def test_backfill_and_repair_have_no_seam_under_faults(venue: str, seed: int) ->
 def test_backfill_needs_a_rest_api_and_a_positive_time() -> None:
     with pytest.raises(ConfigError, match="give rest_url"):
         Feed(BTC, "matches", backfill=60, rest_url="")
-    for wrong in (0, -1, "60"):
-        with pytest.raises(ConfigError, match="backfill"):
+    for wrong in (0, -1, "60", float("inf"), 1e11, 1e300, timedelta(days=999_999_999)):
+        with pytest.raises(ConfigError, match=r"backfill: .* is not a number above 0, up to 1e\+09"):
             Feed(BTC, "matches", backfill=wrong)  # type: ignore[arg-type]
+
+
+def test_longest_backfill_that_is_valid_brings_all_trades() -> None:
+    """That of 31 years, as of any other: the venue has no older ones."""
+    with market("coinbase_exchange") as exchange:
+        made = Warm(exchange, "coinbase_exchange", 1e9, products=[BTC])
+        with made.feed:
+            exchange.wait_for_clients()
+            made.live()
+    check_backfill(made)
+    assert len(backfilled(made, BTC)) > 500

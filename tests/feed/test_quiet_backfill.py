@@ -115,7 +115,7 @@ def test_quiet_product_is_let_through(
     fault: faults.Fault, reason: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if reason == "500":  # the other one ends after a few answers
-        monkeypatch.setattr("rxfeed.feed.trade_fetcher.PATIENCE", 0.3)
+        monkeypatch.setattr("rxfeed.feed.backfill_fetcher.PATIENCE", 0.3)
     venue = "coinbase_exchange"
     with quiet(venue, monkeypatch) as exchange, caplog.at_level(logging.WARNING, "rxfeed.feed"):
         exchange.inject(fault)

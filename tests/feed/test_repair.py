@@ -298,6 +298,15 @@ def test_windows_are_right_or_incomplete_under_random_faults(venue: str, seed: i
     assert counts["complete"] > 20
 
 
+def test_repair_of_the_longest_patience_requests_at_once() -> None:
+    """A request that has no answer is sent again long before: no request takes more than a minute."""
+    with pair("coinbase_exchange", repair=Repair(patience=1e9)) as made:
+        lose(made)
+        made.until(lambda: made.faulty.all_of(Repaired))
+        made.settle()
+    assert check(made)["lost"] == 0
+
+
 def test_repair_needs_a_rest_api() -> None:
     with pytest.raises(ConfigError, match="repair: 3 is neither"):
         Feed(BTC, "matches", repair=3)  # type: ignore[arg-type]

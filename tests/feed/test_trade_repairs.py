@@ -2,134 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import cast
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed.core import Repair
-from rxfeed.feed import FeedStatus, Gap, Repaired
-from rxfeed.feed.dispatcher import Dispatcher
-from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.trade_fetcher import FetchedTrades, MissingTrades, TradeFetcher
-from rxfeed.feed.trade_repairs import TradeRepairs
-from rxfeed.market import Heartbeat, Message, RestOrigin, Ticker, Trade, stamp
-from rxfeed.venues import COINBASE_EXCHANGE, RestTrade
+from rxfeed.feed import Gap, Repaired
+from rxfeed.feed.trade_fetcher import FetchedTrades
+from rxfeed.market import Heartbeat, Ticker, Trade
+from tests.support.stepped_repairs import PRODUCTS, A, B, SteppedConnection, fetched
 
-A, B = "A-USD", "B-USD"
-PRODUCTS: tuple[str, ...] = (A, B)
-TIME = "2026-01-02T12:00:00.000000Z"
 Step = tuple[str, int, int]
 
 
-class _Fetcher:
-    """What is requested, and the answers that a test gives."""
-
-    def __init__(self) -> None:
-        self.answers: deque[FetchedTrades] = deque()
-        self.requests: deque[MissingTrades] = deque()
-
-    def request(self, product_id: str, first: int, last: int, newer: RestTrade | None) -> None:
-        self.requests.append(MissingTrades(product_id, first, last, newer, 0.0))
-
-    def answer(self, lacks: int) -> None:
-        """Answer the oldest request, without every trade of which the id is a multiple of *lacks*."""
-        if self.requests:
-            request = self.requests.popleft()
-            numbers = [each for each in range(request.first, request.last + 1) if not lacks or each % lacks]
-            self.answers.append(FetchedTrades(request, [_fetched(request.product_id, each) for each in numbers]))
-            self.answers.append(FetchedTrades(request, [], ended=True))
-
-    def close(self) -> None: ...
-
-
-def _fetched(product: str, number: int) -> Trade:
-    item = RestTrade(
-        product_id=product,
-        trade_id=number,
-        price=Decimal(10),
-        size=Decimal(1),
-        time=datetime(2026, 1, 2, 12, tzinfo=UTC),
-        maker_side="buy",
-    )
-    trade = COINBASE_EXCHANGE.new_trade(item)
-    assert trade is not None
-    return stamp(trade, RestOrigin(b"{}", 1, 0))
-
-
-class _Connection:
-    """A dispatcher with repairs, and the frames of a market that it may miss."""
-
-    def __init__(self, patience: float = 5, most: int = 10_000) -> None:
-        self.now = 0.0
-        self.fetcher = _Fetcher()
-        self.streams = FeedStreams(1.0)
-        gaps = COINBASE_EXCHANGE.gaps()
-        gaps.watch([("matches", each) for each in PRODUCTS])
-        self.repairs = TradeRepairs(
-            Repair(patience=patience, most=most),
-            "matches",
-            self.streams,
-            gaps,
-            cast(TradeFetcher, self.fetcher),
-            lambda: self.now,
-        )
-        self.dispatcher = Dispatcher(self.streams, gaps, repairs=self.repairs)
-        self.out: list[Message | FeedStatus] = []
-        self.streams.router.subscribe(self.out.append)
-        self.streams.status.subscribe(self.out.append)
-        self.newest: dict[str, int] = dict.fromkeys(PRODUCTS, 0)
-        self.tickers = 0
-        self.trade(A)
-        self.trade(B)
-
-    def frame(self, text: str) -> None:
-        self.dispatcher.frames([text.encode()], 1)
-
-    def trade(self, product: str, missed: int = 0) -> None:
-        self.newest[product] += 1 + missed
-        self.frame(
-            f'{{"type":"match","product_id":"{product}","time":"{TIME}","trade_id":{self.newest[product]},"sequence":1,'
-            '"side":"buy","price":"10","size":"1","maker_order_id":"m","taker_order_id":"t"}'
-        )
-
-    def heartbeat(self, product: str) -> None:
-        self.frame(
-            f'{{"type":"heartbeat","product_id":"{product}","time":"{TIME}","last_trade_id":{self.newest[product]},'
-            '"sequence":1}'
-        )
-
-    def ticker(self, product: str) -> None:
-        self.tickers += 1
-        self.frame(
-            f'{{"type":"ticker","product_id":"{product}","time":"{TIME}","sequence":{self.tickers},"price":"10"}}'
-        )
-
-    def drain(self) -> None:
-        while self.repairs.pending:
-            self.repairs.step()
-
-    def trades(self, product: str) -> list[Trade]:
-        return [each for each in self.out if isinstance(each, Trade) and each.product_id == product]
-
-    def gaps(self, product: str) -> list[int]:
-        found = [each for each in self.out if isinstance(each, Gap) and each.product_id == product]
-        return [number for gap in found for number in range(gap.first, gap.last + 1)]
-
-
 @pytest.fixture
-def connection() -> Iterator[_Connection]:
+def connection() -> Iterator[SteppedConnection]:
     with patch("rxfeed.feed.repair_output._AT_ONCE", 2):
-        yield _Connection()
+        yield SteppedConnection()
 
 
-def test_others_are_delivered_between_the_parts_of_a_repair(connection: _Connection) -> None:
+def test_others_are_delivered_between_the_parts_of_a_repair(connection: SteppedConnection) -> None:
     connection.trade(A, missed=100)
     connection.fetcher.answer(0)
     connection.out.clear()
@@ -147,7 +41,7 @@ def test_others_are_delivered_between_the_parts_of_a_repair(connection: _Connect
     assert sum(isinstance(each, Ticker) for each in connection.out) == parts
 
 
-def test_trades_that_come_between_the_parts_are_behind_them(connection: _Connection) -> None:
+def test_trades_that_come_between_the_parts_are_behind_them(connection: SteppedConnection) -> None:
     connection.trade(A, missed=20)
     connection.fetcher.answer(0)
     connection.repairs.step()
@@ -161,7 +55,7 @@ def test_trades_that_come_between_the_parts_are_behind_them(connection: _Connect
     assert {each.epoch for each in connection.trades(A)} == {0}
 
 
-def test_gap_that_is_found_between_the_parts_comes_in_its_place(connection: _Connection) -> None:
+def test_gap_that_is_found_between_the_parts_comes_in_its_place(connection: SteppedConnection) -> None:
     connection.trade(A, missed=20)
     connection.trade(A, missed=5)
     connection.fetcher.answer(0)
@@ -179,7 +73,7 @@ def test_gap_that_is_found_between_the_parts_comes_in_its_place(connection: _Con
     assert ({each.epoch for each in before}, {each.epoch for each in after}) == ({0}, {1})
 
 
-def test_end_delivers_all_parts(connection: _Connection) -> None:
+def test_end_delivers_all_parts(connection: SteppedConnection) -> None:
     connection.trade(A, missed=20)
     connection.trade(B, missed=20)
     connection.fetcher.answer(0)
@@ -191,7 +85,7 @@ def test_end_delivers_all_parts(connection: _Connection) -> None:
     assert sum(isinstance(each, Repaired) for each in connection.out) == 2
 
 
-def test_gap_that_is_too_large_comes_before_its_trade(connection: _Connection) -> None:
+def test_gap_that_is_too_large_comes_before_its_trade(connection: SteppedConnection) -> None:
     """Also while parts of another product wait."""
     connection.trade(A, missed=30)
     connection.fetcher.answer(0)
@@ -202,6 +96,20 @@ def test_gap_that_is_too_large_comes_before_its_trade(connection: _Connection) -
     trade = next(place for place, each in enumerate(connection.out) if each is connection.trades(B)[-1])
     assert gap < trade
     assert [each.epoch for each in connection.trades(B)] == [0, 1]
+
+
+def test_trade_of_an_answer_is_not_newer_than_the_heartbeat(connection: SteppedConnection) -> None:
+    """The first heartbeat names the trade, the second one shows that it is missing, and no trade comes."""
+    connection.newest[A] += 1
+    connection.heartbeat(A)
+    connection.heartbeat(A)
+    connection.repairs.step()
+    (request,) = connection.fetcher.requests
+    for seconds, delivered in ((4, 1), (1, 2)):
+        connection.fetcher.answers.append(FetchedTrades(request, [fetched(A, 2, seconds)]))
+        connection.repairs.step()
+        connection.drain()
+        assert len(connection.trades(A)) == delivered
 
 
 STEPS = st.lists(
@@ -219,7 +127,7 @@ STEPS = st.lists(
 @given(STEPS, st.integers(1, 4), st.sampled_from([3, 30, 10_000]))
 def test_every_interleaving_keeps_order_and_accounts_for_each_id(steps: list[Step], at_once: int, most: int) -> None:
     with patch("rxfeed.feed.repair_output._AT_ONCE", at_once):
-        made = _Connection(patience=5, most=most)
+        made = SteppedConnection(patience=5, most=most)
         tickers = heartbeats = 0
         for kind, which, number in steps:
             product = PRODUCTS[which]
@@ -248,7 +156,7 @@ def test_every_interleaving_keeps_order_and_accounts_for_each_id(steps: list[Ste
         _check(made, product)
 
 
-def _check(made: _Connection, product: str) -> None:
+def _check(made: SteppedConnection, product: str) -> None:
     last, epoch, excused = 0, 0, set[int]()
     for each in made.out:
         if isinstance(each, Gap) and each.product_id == product:

@@ -173,7 +173,7 @@ class ExchangeGaps(GapDetector):
         for channel, number in (("full", heartbeat.sequence), ("matches", heartbeat.last_trade_id)):
             run = self._runs.get((channel, product))
             if run is not None:
-                run.beat(number)
+                run.beat(number, heartbeat.time)
         return True
 
     def _level3(self, message: Level3Open | Level3Done | Level3Match | Level3Change | Level3Noop) -> bool:
