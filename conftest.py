@@ -33,8 +33,8 @@ hypothesis.settings.load_profile("suite")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since many tests wait for a socket, a process or a database."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores, since many tests wait for a socket, a process or a database."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
