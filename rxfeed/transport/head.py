@@ -30,7 +30,7 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 _LENGTH = re.compile(r"\d{1,15}")
 _LARGEST_LINE = 4096  # bytes of the line before a chunk
 _WITHOUT_BODY = (101, 204, 304)
-_BOUNDS = ("content-length", "transfer-encoding")
+_BOUNDS = {"content-length", "transfer-encoding"}
 _HEADERS = "headers"
 
 
@@ -75,9 +75,10 @@ class ResponseHead:
 
     @property
     def leaves_open(self) -> bool:
-        """After `body`: True if the connection takes another request."""
+        """After `body`: True if the connection takes another request: it is certain where the body ended."""
         options = {each.strip() for each in self.headers.get("connection", "").lower().split(",")}
-        return self._minor == "1" and self._is_bounded and "close" not in options and not len(self._received)
+        is_certain = self.status in _WITHOUT_BODY or len(_BOUNDS & self.headers.keys()) == 1
+        return self._minor == "1" and is_certain and "close" not in options and not len(self._received)
 
     def unread(self) -> bytes:
         """The bytes after the head that were read together with it."""
@@ -85,23 +86,18 @@ class ResponseHead:
 
     def body(self, largest: int) -> bytes | None:
         """The whole body; `None` if it has over *largest* bytes."""
-        coding = self.headers.get("transfer-encoding", "")
+        coding = self.headers.get("transfer-encoding")
         if self.status in _WITHOUT_BODY:
             return b""
-        if coding.lower() not in ("", "chunked"):
+        if coding is not None and coding.lower() != "chunked":
             raise self._not_http("Transfer-Encoding is", coding)
-        if coding:
+        if coding is not None:
             body = self._chunks(largest)
-        elif self._is_bounded:
+        elif "content-length" in self.headers:
             body = self._of_length(largest)
         else:
             body = self._received.rest(largest)
         return None if body is None else bytes(body)
-
-    @property
-    def _is_bounded(self) -> bool:
-        """True if the body ends before the connection does."""
-        return self.status in _WITHOUT_BODY or not self.headers.keys().isdisjoint(_BOUNDS)
 
     def _of_length(self, largest: int) -> bytearray | None:
         given = self.headers["content-length"]

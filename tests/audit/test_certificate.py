@@ -304,7 +304,7 @@ def test_missing_id_belongs_before_the_first_line_that_shows_it(
 
 
 def test_last_trade_long_before_the_range_shows_a_gap_between_sessions(tmp_path: Path) -> None:
-    """An earlier audit knows it, and the files from there to the range are not read again."""
+    """An earlier audit has stored it, and the files from there to the range are not read again."""
     write(tmp_path, [*opening("matches", products=[PRODUCT, "ETH-USD"]), *(match(each, NS + each) for each in (1, 2))])
     for number in (2, 3, 4):
         ns = NS + number * HOUR

@@ -112,6 +112,9 @@ def test_answer_that_ends_http_is_none_of_them() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
@@ -189,6 +192,7 @@ def test_end_within_the_body_is_a_lost_connection(wire: bytes, size: int) -> Non
         (of_length(b"ok", "Connection: x, Close"), False),
         (of_length(b"ok").replace(b"1.1", b"1.0"), False),
         (of_length(b"ok") + b"more", False),
+        (in_chunks(b"ok", []).replace(b"\r\n", b"\r\nContent-Length: 9\r\n", 1), False),
         (b"HTTP/1.1 200 OK\r\n\r\nok", False),
     ],
 )
