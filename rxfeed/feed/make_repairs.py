@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxfeed.core import GapDetector, Reconnect, in_seconds
-from rxfeed.feed.backfill_turns import BackfillTurns
+from rxfeed.feed.backfill_turns import backfill_turns
 from rxfeed.feed.backfills import PATIENCE, Backfills
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
@@ -36,8 +36,8 @@ def make_repairs(
         )
 
     patience = PATIENCE if policy is None else in_seconds(policy.patience)
-    turns = BackfillTurns.of(settings.rest_url, venue.rest_requests_per_second)
-    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge, turns.wait)
+    turn = backfill_turns(settings.rest_url, transport.proxy, venue.rest_requests_per_second)
+    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge, turn)
     backfills = (
         None if settings.backfill is None else Backfills(settings.backfill, venue.repairable, settings.backfilled)
     )

@@ -16,6 +16,7 @@ from rxfeed.transport.probe import Probed, probe
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.retry_after import retry_after
 from rxfeed.transport.script_sockets import redirect_sockets
+from rxfeed.transport.shared_limit import SharedLimit
 from rxfeed.transport.wakeup import Wakeup
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Probed",
     "ReceiveTimedOut",
     "Response",
+    "SharedLimit",
     "SocketClosed",
     "TransportEvent",
     "TransportOptions",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rxfeed.errors import ConnectFailed
-from rxfeed.feed.backfill_turns import BackfillTurns
+from rxfeed.feed.backfill_turns import backfill_turns
 from rxfeed.secrets import Secret
 from tests.support.fetching import BTC, TIME, Client, fetching, item, page, trade
 
@@ -178,10 +178,11 @@ def test_times_that_rise_from_trade_to_trade_are_no_list() -> None:
 def test_backfills_leave_turns_to_repairs() -> None:
     """All requests of a process to one server have one limit, of which its backfills use a part."""
     server = Secret("http://127.0.0.1:9/a")
-    waits = [BackfillTurns.of(server, 10.0).wait() for _ in range(5)]
+    turns = [backfill_turns(server, None, 10.0) for _ in range(5)]
+    waits = [turn() for turn in turns]
     assert waits[0] == 0
     assert waits[4] == pytest.approx(0.5, abs=0.1)
-    assert BackfillTurns.of(Secret("http://127.0.0.2:9"), 10.0).wait() == 0
+    assert backfill_turns(Secret("http://127.0.0.2:9"), None, 10.0)() == 0
 
 
 def test_each_page_is_requested_once() -> None:
